@@ -1,0 +1,78 @@
+"""Cell-type classification of single-cell RNA-seq counts.
+
+The public names are imported on first use, so that ``import cellclassifier`` costs nothing:
+
+>>> import cellclassifier as cc
+>>> classifier = cc.CellTypeClassifier(network="linear", genes=4000)
+>>> classifier
+CellTypeClassifier()
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cellclassifier import errors as errors
+    from cellclassifier.classifier import CellTypeClassifier as CellTypeClassifier
+    from cellclassifier.data import AlignedCounts as AlignedCounts
+    from cellclassifier.data import GenePanel as GenePanel
+    from cellclassifier.data import GeneRanking as GeneRanking
+    from cellclassifier.data import Normalisation as Normalisation
+    from cellclassifier.data import RawCounts as RawCounts
+    from cellclassifier.data import align_genes as align_genes
+    from cellclassifier.data import find_counts as find_counts
+    from cellclassifier.data import rank_genes as rank_genes
+    from cellclassifier.data import read_cells as read_cells
+    from cellclassifier.data import write_cells as write_cells
+    from cellclassifier.demo import run_demo as run_demo
+    from cellclassifier.evaluation import Evaluation as Evaluation
+    from cellclassifier.evaluation import evaluate as evaluate
+    from cellclassifier.labels import LabelSpace as LabelSpace
+    from cellclassifier.networks import build_cnn as build_cnn
+    from cellclassifier.networks import build_linear as build_linear
+    from cellclassifier.networks import build_mlp as build_mlp
+    from cellclassifier.predictions import Predictions as Predictions
+    from cellclassifier.reporting import plots as plots
+    from cellclassifier.training import TrainingConfig as TrainingConfig
+
+# public name -> the module it lives in; a module of our own stands for itself
+_HOMES = {
+    "AlignedCounts": "data",
+    "CellTypeClassifier": "classifier",
+    "Evaluation": "evaluation",
+    "GenePanel": "data",
+    "GeneRanking": "data",
+    "LabelSpace": "labels",
+    "Normalisation": "data",
+    "Predictions": "predictions",
+    "RawCounts": "data",
+    "TrainingConfig": "training",
+    "align_genes": "data",
+    "build_cnn": "networks",
+    "build_linear": "networks",
+    "build_mlp": "networks",
+    "errors": "errors",
+    "evaluate": "evaluation",
+    "find_counts": "data",
+    "plots": "reporting",
+    "rank_genes": "data",
+    "read_cells": "data",
+    "run_demo": "demo",
+    "write_cells": "data",
+}
+
+__all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605  (a test compares it with the block above)
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return version("cellclassifier")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cellclassifier' has no attribute {name!r}")
+    home = import_module(f"cellclassifier.{_HOMES[name]}")
+    return home if _HOMES[name] == name else getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

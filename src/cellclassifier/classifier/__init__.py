@@ -1,0 +1,5 @@
+"""The classifier."""
+
+from cellclassifier.classifier.estimator import CellTypeClassifier
+
+__all__ = ["CellTypeClassifier"]

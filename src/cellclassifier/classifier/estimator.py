@@ -1,0 +1,302 @@
+"""The classifier: AnnData in, cell types out."""
+
+import datetime as dt
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import anndata as ad
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from cellclassifier.classifier.panel import Genes, choose_panel
+from cellclassifier.classifier.recipes import find_recipe
+from cellclassifier.data import (
+    AlignedCounts,
+    GeneMatch,
+    Normalisation,
+    RawCounts,
+    align_genes,
+    find_counts,
+    match_genes,
+    read_labels,
+    read_training_labels,
+    select_genes,
+    write_predictions,
+)
+from cellclassifier.errors import NotFittedError
+from cellclassifier.evaluation import evaluate
+from cellclassifier.labels import LabelSpace
+from cellclassifier.modelfile import Manifest
+from cellclassifier.modelfile.model import read_model, write_model
+from cellclassifier.networks import (
+    NetworkBuilder,
+    find_network,
+    keras,
+    logits_model,
+    predict_logits,
+)
+from cellclassifier.predictions import Predictions
+from cellclassifier.training import TrainingConfig, Watcher, train_network, watch_nothing
+
+VERSIONED = ("cellclassifier", "keras", "numpy", "scipy", "anndata")
+
+
+class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Names the cell type of each cell of an AnnData.
+
+    Parameters
+    ----------
+    network
+        ``"linear"``, ``"mlp"``, ``"cnn"``, ``"original-mlp"``, ``"original-cnn"``, or a function
+        ``(n_genes, n_types, *, seed) -> keras.Model`` whose last dense layer is named ``logits``.
+    genes
+        How many of the most divergent genes to look at, ``"all"``, or their names. None takes what
+        goes with the network: 4,000 for all but the two originals.
+    normalisation
+        From counts to expression; None takes what goes with the network.
+    training
+        How to train; None takes what goes with the network.
+    seed
+        Of weights, splits, dropout and the order of cells. The same seed gives the same bits on
+        the same machine.
+
+    Attributes
+    ----------
+    classes_ : numpy.ndarray
+        The types, in the order of the columns of `predict_proba`; shape (n_types,).
+    model_ : keras.Model
+        From expression to probabilities.
+    manifest_ : Manifest
+        Genes, types, normalisation, training, calibration.
+
+    Examples
+    --------
+    >>> import anndata, numpy, pandas
+    >>> counts = numpy.random.default_rng(0).poisson([[6, 1, 3]] * 20 + [[1, 6, 3]] * 20)
+    >>> reference = anndata.AnnData(
+    ...     counts.astype("float32"),
+    ...     obs=pandas.DataFrame({"cell_type": ["B"] * 20 + ["T"] * 20}, index=map(str, range(40))),
+    ...     var=pandas.DataFrame(index=["MS4A1", "CD3D", "ACTB"]),
+    ... )
+    >>> classifier = CellTypeClassifier().fit(reference, labels_key="cell_type")
+    >>> classifier.predict(reference)[[0, -1]].tolist()
+    ['B', 'T']
+    """
+
+    model_: keras.Model
+    manifest_: Manifest
+
+    def __init__(
+        self,
+        network: str | NetworkBuilder = "linear",
+        *,
+        genes: Genes | None = None,
+        normalisation: Normalisation | None = None,
+        training: TrainingConfig | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.network = network
+        self.genes = genes
+        self.normalisation = normalisation
+        self.training = training
+        self.seed = seed
+
+    def fit(
+        self,
+        reference: ad.AnnData,
+        *,
+        labels_key: str,
+        layer: str | None = None,
+        library_size_key: str | None = None,
+        gene_ids: str | None = None,
+        watch: Watcher = watch_nothing,
+    ) -> Self:
+        """Learn the types of a labelled reference.
+
+        Parameters
+        ----------
+        reference
+            Labelled cells with raw counts, or values that provably come from counts; not changed.
+        labels_key
+            The column of ``obs`` with the types.
+        layer, library_size_key, gene_ids
+            Where counts, library sizes and gene names are, as in `find_counts`.
+        watch
+            Called after each epoch with its scores.
+
+        Raises
+        ------
+        LabelError
+            Labels are missing, or too few.
+        CountsError
+            No raw counts can be found or proved.
+        """
+        recipe = find_recipe(self.network)
+        genes = recipe.genes if self.genes is None else self.genes
+        normalisation = self.normalisation or recipe.normalisation
+        config = self.training or recipe.training
+
+        labels = read_training_labels(reference, labels_key)
+        label_space = LabelSpace.of(labels)
+        codes = label_space.encode(labels)
+        raw = find_counts(
+            reference, layer=layer, library_size_key=library_size_key, gene_ids=gene_ids
+        )
+        panel = choose_panel(raw, codes, genes)
+        expression = normalisation.apply(align_genes(raw, panel))
+
+        build = find_network(self.network) if isinstance(self.network, str) else self.network
+        model = build(len(panel), len(label_space), seed=self.seed)
+        record = train_network(model, expression, codes, config, seed=self.seed, watch=watch)
+
+        self.model_ = model
+        self.manifest_ = Manifest(
+            network={"name": _name(self.network), "n_parameters": int(model.count_params())},
+            panel=panel,
+            label_space=label_space,
+            normalisation=normalisation,
+            calibration={
+                "method": "temperature",
+                "temperature": record.temperature,
+                "n_cells": record.validation["n_cells"] if record.validation else 0,
+            },
+            training={
+                "labels_key": labels_key,
+                "counts": raw.evidence,
+                "n_cells_per_type": dict(
+                    zip(label_space.labels, np.bincount(codes).tolist(), strict=True)
+                ),
+                "median_library_size": float(np.median(raw.library_size)),
+                "n_genes_measured": len(raw.genes),
+                "seed": self.seed,
+                "config": config.to_json(),
+                "n_cells": record.n_cells,
+                "best_epoch": record.best_epoch,
+                "validation": record.validation,
+                "history": record.history,
+            },
+            versions={name: version(name) for name in VERSIONED}
+            | {"backend": str(keras.backend.backend())},
+            created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        )
+        return self
+
+    @property
+    def classes_(self) -> npt.NDArray[np.object_]:
+        """The types, in the order of the columns of `predict_proba`."""
+        return np.array(self._fitted().label_space.labels, dtype=object)
+
+    def classify(
+        self,
+        cells: ad.AnnData,
+        *,
+        layer: str | None = None,
+        library_size_key: str | None = None,
+        gene_ids: str | None = None,
+    ) -> Predictions:
+        """Return labels and probabilities of `cells` as one value; `cells` are not changed.
+
+        Raises
+        ------
+        CountsError
+            No raw counts can be found or proved.
+        GeneOverlapError
+            Less than a fifth of the model's genes were measured.
+        """
+        manifest = self._fitted()
+        raw = find_counts(cells, layer=layer, library_size_key=library_size_key, gene_ids=gene_ids)
+        match = match_genes(raw.genes, manifest.panel)
+        network = logits_model(self.model_)
+        logits = [predict_logits(network, self._expression(block, match)) for block in raw.blocks()]
+        probabilities = softmax(np.concatenate(logits), axis=1)
+        return Predictions(
+            manifest.label_space, probabilities, cells.obs_names, match.gene_coverage
+        )
+
+    def predict(self, cells: ad.AnnData) -> npt.NDArray[np.object_]:
+        """Return the most probable type of each cell, shape (n_cells,)."""
+        return self.classify(cells).labels
+
+    def predict_proba(self, cells: ad.AnnData) -> npt.NDArray[np.float32]:
+        """Return the probability of each type, shape (n_cells, n_types), float32."""
+        return self.classify(cells).probabilities
+
+    def annotate(
+        self,
+        cells: ad.AnnData,
+        *,
+        layer: str | None = None,
+        library_size_key: str | None = None,
+        gene_ids: str | None = None,
+    ) -> ad.AnnData:
+        """Write the predictions into `cells`, and return them.
+
+        Keys written, in place: ``obs["predicted_cell_type"]``,
+        ``obs["predicted_cell_type_confidence"]``, ``obsm["cell_type_probabilities"]``,
+        ``uns["cellclassifier"]``. Nothing else is changed; pass ``cells.copy()`` to keep the
+        original as it is.
+        """
+        predictions = self.classify(
+            cells, layer=layer, library_size_key=library_size_key, gene_ids=gene_ids
+        )
+        write_predictions(cells, predictions, self._provenance())
+        return cells
+
+    def score(self, cells: ad.AnnData, labels_key: str) -> float:
+        """Return the accuracy on labelled cells."""
+        return evaluate(read_labels(cells, labels_key), self.classify(cells)).accuracy
+
+    def save(self, path: str | Path) -> None:
+        """Write the classifier to one ``.keras`` file, whole or not at all."""
+        self.manifest_ = write_model(path, self.model_, self._fitted())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a classifier from a ``.keras`` file, in Keras's safe mode, hashes checked.
+
+        Raises
+        ------
+        ModelFileError
+            The file is missing, broken, unsafe, changed, of a newer format, or not one of ours.
+        """
+        model, manifest = read_model(path)
+        classifier = cls(
+            manifest.network["name"],
+            normalisation=manifest.normalisation,
+            seed=manifest.training.get("seed", 0),
+        )
+        classifier.model_, classifier.manifest_ = model, manifest
+        return classifier
+
+    def _fitted(self) -> Manifest:
+        if not hasattr(self, "manifest_"):
+            raise NotFittedError(
+                "this classifier knows no types yet: call fit(reference, labels_key=…), "
+                "or CellTypeClassifier.load(path)"
+            )
+        return self.manifest_
+
+    def _expression(self, block: RawCounts, match: GeneMatch) -> sparse.csr_matrix:
+        aligned = AlignedCounts(
+            select_genes(block.counts, match), block.library_size, match.gene_coverage
+        )
+        return self.manifest_.normalisation.apply(aligned)
+
+    def _provenance(self) -> dict[str, Any]:
+        manifest = self._fitted()
+        return {
+            "model_sha256": manifest.sha256 or "not saved",
+            "network": manifest.network["name"],
+            "version": version("cellclassifier"),
+            "normalisation": manifest.normalisation.method,
+            "counts_per_cell": manifest.normalisation.counts_per_cell,
+            "n_genes": len(manifest.panel),
+        }
+
+
+def _name(network: str | NetworkBuilder) -> str:
+    return network if isinstance(network, str) else getattr(network, "__name__", "custom")

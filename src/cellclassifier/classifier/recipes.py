@@ -1,0 +1,58 @@
+"""What goes with each network: its genes, its normalisation, its training."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal
+
+from cellclassifier.data import Normalisation
+from cellclassifier.errors import InputError
+from cellclassifier.training import TrainingConfig
+
+PANEL_GENES = 4000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Defaults for one network."""
+
+    genes: int | Literal["all"]
+    normalisation: Normalisation
+    training: TrainingConfig
+
+
+# as published: no cells set apart, a fixed number of epochs, Keras's own defaults for Adam
+_ORIGINAL_TRAINING = TrainingConfig(
+    epochs=12, batch_size=64, validation_fraction=0.0, patience=None
+)
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        # chosen by folds on three sets: docs/decisions/0006-linear-default.md
+        "linear": Recipe(
+            PANEL_GENES,
+            Normalisation(counts_per_cell=300),
+            TrainingConfig(solver="lbfgs", class_weights="sqrt", refit=True),
+        ),
+        "mlp": Recipe(PANEL_GENES, Normalisation(counts_per_cell=1e4), TrainingConfig()),
+        "cnn": Recipe(
+            PANEL_GENES, Normalisation(counts_per_cell=1e4), TrainingConfig(batch_size=64)
+        ),
+        "original-mlp": Recipe(1000, Normalisation("log1p"), _ORIGINAL_TRAINING),
+        "original-cnn": Recipe("all", Normalisation("log1p"), _ORIGINAL_TRAINING),
+    }
+)
+DEFAULT_RECIPE = RECIPES["mlp"]  # for networks of the caller's own
+
+
+def find_recipe(network: object) -> Recipe:
+    """Return the defaults for a network given by name, or for one of the caller's own."""
+    if isinstance(network, str) and network not in RECIPES:
+        raise InputError(f"there is no network '{network}'; there are {list(RECIPES)}")
+    return RECIPES[network] if isinstance(network, str) else DEFAULT_RECIPE
+
+
+def training_for(network: str, *, epochs: int | None = None) -> TrainingConfig:
+    """Return how a network is trained, for another number of epochs where one is given."""
+    training = find_recipe(network).training
+    return training if epochs is None else replace(training, epochs=epochs)

@@ -1,0 +1,5 @@
+"""The command line: ``cellclassifier COMMAND``."""
+
+from cellclassifier.cli.app import main
+
+__all__ = ["main"]

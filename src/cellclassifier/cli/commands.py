@@ -1,0 +1,286 @@
+"""The commands: read files, one public call, write files."""
+
+# The heavy imports stand inside the functions, so that --help answers at once. The signatures are
+# read when a command runs: their types have to be real.
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+
+Genes = int | Literal["all"]
+
+
+def train(
+    reference: Path,
+    *,
+    labels_key: str,
+    out: Path,
+    network: str = "linear",
+    genes: Genes | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+    layer: str | None = None,
+    library_size_key: str | None = None,
+    gene_ids: str | None = None,
+) -> None:
+    """Train a classifier on labelled cells.
+
+    Parameters
+    ----------
+    reference
+        Labelled cells with raw counts: .h5ad or .zarr.
+    labels_key
+        The column of .obs with the cell types.
+    out
+        The model file to write, MODEL.keras.
+    network
+        linear, mlp, cnn, or one of the original study's: original-mlp, original-cnn.
+    genes
+        How many of the most divergent genes to look at, or all. Without it, what goes with the
+        network: 4000 for linear, mlp and cnn.
+    epochs
+        Passes over the cells at most; without it, what goes with the network.
+    seed
+        The same seed gives the same model on the same machine.
+    layer
+        The layer with the raw counts, where find_counts shall look nowhere else.
+    library_size_key
+        The column of .obs with each cell's counts over all genes, where genes were removed.
+    gene_ids
+        The column of .var with the gene names or ids.
+    """
+    import cellclassifier as cc
+    from cellclassifier.classifier.recipes import training_for
+    from cellclassifier.files import check_writable
+    from cellclassifier.modelfile.model import check_model_path
+    from cellclassifier.training import progress_bar
+
+    check_writable(check_model_path(out))
+    classifier = cc.CellTypeClassifier(
+        network, genes=genes, training=training_for(network, epochs=epochs), seed=seed
+    )
+    cells = cc.read_cells(reference)
+    with progress_bar(f"training {network}") as watch:
+        classifier.fit(
+            cells,
+            labels_key=labels_key,
+            layer=layer,
+            library_size_key=library_size_key,
+            gene_ids=gene_ids,
+            watch=watch,
+        )
+    classifier.save(out)
+    _show_model(out)
+    _say(f"wrote {out}")
+
+
+def annotate(
+    cells: Path,
+    *,
+    model: Path,
+    out: Path,
+    layer: str | None = None,
+    library_size_key: str | None = None,
+    gene_ids: str | None = None,
+) -> None:
+    """Name the type of each cell of a file.
+
+    Parameters
+    ----------
+    cells
+        Cells with raw counts, or values that provably come from counts: .h5ad or .zarr.
+    model
+        The model file.
+    out
+        The annotated copy to write, .h5ad or .zarr; the keys it gains are listed in
+        docs/reference/keys.md.
+    layer
+        The layer with the raw counts, where find_counts shall look nowhere else.
+    library_size_key
+        The column of .obs with each cell's counts over all genes, where genes were removed.
+    gene_ids
+        The column of .var with the gene names or ids.
+    """
+    import cellclassifier as cc
+    from cellclassifier.data import check_cells_path, read_predictions
+    from cellclassifier.files import check_writable
+    from cellclassifier.reporting import predictions_table
+
+    check_writable(check_cells_path(out))
+    classifier = cc.CellTypeClassifier.load(model)
+    named = classifier.annotate(
+        cc.read_cells(cells), layer=layer, library_size_key=library_size_key, gene_ids=gene_ids
+    )
+    cc.write_cells(named, out)
+    Console().print(predictions_table(read_predictions(named)))
+    _say(f"wrote {out}")
+
+
+def evaluate(
+    named: Path,
+    *,
+    truth_key: str,
+    label_map: Path | None = None,
+    out: Path | None = None,
+    confusion: Path | None = None,
+) -> None:
+    """Score annotated cells against their true types.
+
+    Parameters
+    ----------
+    named
+        Cells that annotate wrote.
+    truth_key
+        The column of .obs with the true types.
+    label_map
+        A CSV with the columns label,mapped, applied to truth and prediction alike, to score two
+        vocabularies at a common level.
+    out
+        Where to write the scores as JSON.
+    confusion
+        Where to draw the confusion matrix: .png, .svg or .pdf.
+    """
+    import cellclassifier as cc
+    from cellclassifier.data import read_labels, read_predictions
+    from cellclassifier.evaluation import read_label_map
+    from cellclassifier.files import check_writable
+    from cellclassifier.reporting import evaluation_table, plots
+
+    if out is not None:
+        check_writable(out)
+    if confusion is not None:
+        check_writable(plots.check_figure_path(confusion))
+    mapping = None if label_map is None else read_label_map(label_map)
+    cells = cc.read_cells(named)
+    evaluation = cc.evaluate(
+        read_labels(cells, truth_key), read_predictions(cells), label_map=mapping
+    )
+    Console().print(evaluation_table(evaluation))
+    if out is not None:
+        evaluation.save(out)
+        _say(f"wrote {out}")
+    if confusion is not None:
+        plots.save_figure(plots.confusion(evaluation), confusion)
+        _say(f"wrote {confusion}")
+
+
+def inspect(
+    model: Path | None = None,
+    *,
+    preset: str | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Show what a model file says, or a network of the original study.
+
+    Parameters
+    ----------
+    model
+        The model file.
+    preset
+        original-cnn or original-mlp, instead of a file.
+    as_json
+        Print JSON instead of text.
+    """
+    from cellclassifier.errors import InputError
+
+    if (model is None) == (preset is None):
+        raise InputError("inspect takes a model file or --preset, one of the two")
+    if preset is not None:
+        from cellclassifier.networks import build_preset
+
+        network = build_preset(preset)
+        if as_json:
+            _print_json(json.loads(network.to_json()))
+        else:
+            network.summary()
+    elif as_json and model is not None:
+        from cellclassifier.modelfile import manifest_json
+
+        _print_json(manifest_json(model))
+    elif model is not None:
+        _show_model(model)
+
+
+def genes(
+    reference: Path,
+    *,
+    labels_key: str,
+    out: Path,
+    weights: Literal["equal", "class_share"] = "equal",
+    estimator: Literal["smoothed", "plug_in", "miller_madow"] = "smoothed",
+    layer: str | None = None,
+    gene_ids: str | None = None,
+) -> None:
+    """Rank genes by how well their counts tell the types apart.
+
+    Parameters
+    ----------
+    reference
+        Labelled cells with raw counts: .h5ad or .zarr.
+    labels_key
+        The column of .obs with the cell types.
+    out
+        The CSV to write: rank, ensembl_id, gene_symbol, js_divergence_nats, n_cells.
+    weights
+        equal gives each type the same weight; class_share its share of the cells, which makes the
+        divergence the mutual information of count and type.
+    estimator
+        smoothed corrects the bias for genes with many distinct counts; plug_in does not, and
+        miller_madow subtracts it.
+    layer
+        The layer with the raw counts, where find_counts shall look nowhere else.
+    gene_ids
+        The column of .var with the gene names or ids.
+    """
+    import cellclassifier as cc
+    from cellclassifier.data import read_training_labels
+    from cellclassifier.files import check_writable
+
+    check_writable(out)
+    cells = cc.read_cells(reference)
+    labels = read_training_labels(cells, labels_key)
+    raw = cc.find_counts(cells, layer=layer, gene_ids=gene_ids)
+    codes = cc.LabelSpace.of(labels).encode(labels)
+    ranking = cc.rank_genes(raw.counts, codes, raw.genes, weights=weights, estimator=estimator)
+    ranking.save(out)
+    _say(f"wrote {out}: {len(raw.genes):,} genes, best first")
+
+
+def demo(*, out: Path = Path("demo"), seed: int = 0) -> None:
+    """Train, evaluate, annotate and save on 700 real blood cells, without network.
+
+    Parameters
+    ----------
+    out
+        The folder to write to.
+    seed
+        Of the split and of the training.
+    """
+    import cellclassifier as cc
+    from cellclassifier.reporting import evaluation_table
+    from cellclassifier.training import progress_bar
+
+    with progress_bar("training linear") as watch:
+        done = cc.run_demo(out, seed=seed, watch=watch)
+    _say(f"counts: {done.counts}")
+    _say(f"trained on {done.n_training:,} cells; scores on cells that were kept apart:")
+    Console().print(evaluation_table(done.evaluation))
+    _say("wrote " + ", ".join(str(path) for path in done.files))
+
+
+def _show_model(path: Path) -> None:
+    from cellclassifier.modelfile import read_manifest
+    from cellclassifier.reporting import model_table
+
+    Console().print(model_table(read_manifest(path)))
+
+
+def _say(text: str) -> None:
+    Console().print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_json(content: object) -> None:
+    Console().print_json(json.dumps(content))

@@ -1,0 +1,155 @@
+"""Labels out of an AnnData, predictions into one and out again."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cellclassifier.errors import FileFormatError, InputError, LabelError
+from cellclassifier.files import replacing
+from cellclassifier.labels import LabelSpace, shown
+from cellclassifier.predictions import Predictions
+
+LABEL_KEY = "predicted_cell_type"
+CONFIDENCE_KEY = "predicted_cell_type_confidence"
+PROBABILITIES_KEY = "cell_type_probabilities"
+PROVENANCE_KEY = "cellclassifier"
+
+MIN_CELLS_PER_TYPE = 2
+
+
+def read_labels(cells: ad.AnnData, labels_key: str) -> npt.NDArray[np.object_]:
+    """Return the label of each cell, shape (n_cells,), as strings.
+
+    Raises
+    ------
+    LabelError
+        There is no such column, or a label is missing.
+    """
+    if labels_key not in cells.obs:
+        raise LabelError(
+            f"there is no column '{labels_key}' in .obs; it has {shown(cells.obs.columns)}"
+        )
+    column = cells.obs[labels_key]
+    missing = int(column.isna().sum())
+    if missing:
+        raise LabelError(
+            f"{missing:,} of {len(column):,} cells have no label in .obs['{labels_key}']; keep "
+            f"the others: adata = adata[adata.obs['{labels_key}'].notna()].copy()"
+        )
+    return np.asarray(column.astype(str), dtype=object)
+
+
+def read_training_labels(cells: ad.AnnData, labels_key: str) -> npt.NDArray[np.object_]:
+    """Return labels fit to train on: two types or more, each of two cells or more.
+
+    Raises
+    ------
+    LabelError
+        They are not that.
+    """
+    labels = read_labels(cells, labels_key)
+    sizes = pd.Series(labels).value_counts()
+    if len(sizes) < 2:
+        raise LabelError(
+            f"all {len(labels):,} cells have the one label {shown(sizes.index)} in "
+            f".obs['{labels_key}']; a classifier needs two types or more"
+        )
+    small = sizes[sizes < MIN_CELLS_PER_TYPE]
+    if len(small):
+        raise LabelError(
+            f"{len(small)} types in .obs['{labels_key}'] have a single cell: "
+            f"{shown(sorted(small.index))}; "
+            f"at least {MIN_CELLS_PER_TYPE} are needed. Drop or merge these types"
+        )
+    return labels
+
+
+def write_predictions(
+    cells: ad.AnnData, predictions: Predictions, provenance: Mapping[str, Any]
+) -> None:
+    """Write predictions into `cells`; the only function that changes a user's AnnData.
+
+    Parameters
+    ----------
+    cells
+        Gets these keys, which replace older ones of the same name:
+
+        - ``obs["predicted_cell_type"]``, categorical over all types of the model;
+        - ``obs["predicted_cell_type_confidence"]``, the probability of that type, float32;
+        - ``obsm["cell_type_probabilities"]``, (n_cells, n_types), float32;
+        - ``uns["cellclassifier"]``: ``labels``, the types in the order of those columns,
+          ``gene_coverage``, and `provenance`.
+    predictions
+        Of the same cells, in the same order.
+    provenance
+        What made them: model hash, versions, settings; texts and numbers.
+    """
+    labels = list(predictions.label_space.labels)
+    cells.obs[LABEL_KEY] = pd.Categorical(predictions.labels, categories=labels)
+    cells.obs[CONFIDENCE_KEY] = predictions.confidence
+    cells.obsm[PROBABILITIES_KEY] = predictions.probabilities
+    cells.uns[PROVENANCE_KEY] = {
+        **provenance,
+        "labels": np.array(labels, dtype=object),
+        "gene_coverage": predictions.gene_coverage,
+    }
+
+
+def read_predictions(cells: ad.AnnData) -> Predictions:
+    """Return the predictions that `write_predictions` wrote.
+
+    Raises
+    ------
+    InputError
+        `cells` were not annotated, or the keys were changed since.
+    """
+    missing = [
+        f"{slot}['{key}']"
+        for slot, key in (("obsm", PROBABILITIES_KEY), ("uns", PROVENANCE_KEY))
+        if key not in getattr(cells, slot)
+    ]
+    if missing:
+        raise InputError(
+            f"these cells carry no predictions: {' and '.join(missing)} are not there; "
+            "annotate them first: cellclassifier annotate CELLS --model MODEL --out NAMED"
+        )
+    try:
+        labels = [str(label) for label in cells.uns[PROVENANCE_KEY]["labels"]]
+        gene_coverage = float(cells.uns[PROVENANCE_KEY]["gene_coverage"])
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise InputError(
+            f"uns['{PROVENANCE_KEY}'] is not what annotate wrote: {error!r}; annotate again"
+        ) from error
+    probabilities = np.asarray(cells.obsm[PROBABILITIES_KEY], dtype=np.float32)
+    return Predictions(LabelSpace(tuple(labels)), probabilities, cells.obs_names, gene_coverage)
+
+
+def write_cells(cells: ad.AnnData, path: str | Path) -> None:
+    """Write `cells` to an ``.h5ad`` file or a ``.zarr`` store, whole or not at all.
+
+    Raises
+    ------
+    FileFormatError
+        `path` ends in something else.
+    OutputError
+        It cannot be written.
+    """
+    path = check_cells_path(path)
+    with replacing(path) as temporary:
+        if path.suffix == ".zarr":
+            cells.write_zarr(temporary)
+        else:
+            cells.write_h5ad(temporary, compression="gzip")
+
+
+def check_cells_path(path: str | Path) -> Path:
+    """Return `path` where `write_cells` knows its kind."""
+    path = Path(path)
+    if path.suffix not in (".h5ad", ".zarr"):
+        raise FileFormatError(f"cannot write cells to '{path}': name it .h5ad or .zarr")
+    return path

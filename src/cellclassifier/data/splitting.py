@@ -1,0 +1,44 @@
+"""Setting cells apart."""
+
+import numpy as np
+import numpy.typing as npt
+
+from cellclassifier.errors import InputError
+
+Rows = npt.NDArray[np.intp]
+
+
+def stratified_split(
+    codes: npt.NDArray[np.integer], fraction: float, rng: np.random.Generator
+) -> tuple[Rows, Rows]:
+    """Split cells so that each type gives its share, rounded, and keeps at least one cell.
+
+    Parameters
+    ----------
+    codes
+        The type of each cell, shape (n_cells,).
+    fraction
+        The share to set apart, in [0, 1).
+    rng
+        Chooses the cells.
+
+    Returns
+    -------
+    kept, apart
+        Sorted row numbers.
+
+    Examples
+    --------
+    >>> kept, apart = stratified_split(np.array([0] * 8 + [1] * 4), 0.25, np.random.default_rng(0))
+    >>> np.bincount(np.array([0] * 8 + [1] * 4)[apart]).tolist()
+    [2, 1]
+    """
+    if not 0 <= fraction < 1:
+        raise InputError(f"the share of cells to set apart lies in [0, 1), it is not {fraction:g}")
+    apart = []
+    for code in np.unique(codes):
+        rows = np.flatnonzero(codes == code)
+        n_apart = min(int(np.floor(fraction * len(rows) + 0.5)), len(rows) - 1)
+        apart.append(rng.permutation(rows)[:n_apart])
+    chosen = np.sort(np.concatenate(apart))
+    return np.setdiff1d(np.arange(len(codes)), chosen), chosen

@@ -1,0 +1,223 @@
+"""Predictions against the truth, as one value."""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cellclassifier.errors import FileFormatError, LabelError
+from cellclassifier.evaluation.metrics import (
+    ECE_BINS,
+    confusion_matrix,
+    expected_calibration_error,
+    log_loss,
+    per_type_scores,
+)
+from cellclassifier.files import replacing
+from cellclassifier.labels import LabelSpace, shown
+from cellclassifier.predictions import Predictions
+
+ABOUT = (
+    "confusion: rows are true labels, columns predicted ones, both in the order of 'labels'. "
+    "macro_f1, median_f1: over the labels that have cells. log_loss: nats, a probability below "
+    "1.2e-7 counted as that. ece: expected calibration error of the top probability over "
+    f"{ECE_BINS} bins of equal width. A label of the truth that the model does not know "
+    "('labels_unknown_to_the_model') can only be missed."
+)
+
+
+@dataclass(frozen=True)
+class TypeScores:
+    """The scores of one type; `n_cells` is how many cells truly are of it."""
+
+    precision: float
+    recall: float
+    f1: float
+    n_cells: int
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How well predictions fit the truth.
+
+    `confusion` has the shape (n_labels, n_labels), rows true, columns predicted, in the order of
+    `labels`; `macro_f1` and `median_f1` are taken over labels with cells; `log_loss` is in nats;
+    `ece` is the expected calibration error over 15 bins of equal width.
+    """
+
+    n_cells: int
+    accuracy: float
+    macro_f1: float
+    median_f1: float
+    log_loss: float
+    ece: float
+    per_type: dict[str, TypeScores]
+    labels: tuple[str, ...]
+    confusion: npt.NDArray[np.int64]
+    labels_unknown_to_the_model: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``evaluation.json`` holds."""
+        return {
+            "about": ABOUT,
+            "n_cells": self.n_cells,
+            "accuracy": self.accuracy,
+            "macro_f1": self.macro_f1,
+            "median_f1": self.median_f1,
+            "log_loss": self.log_loss,
+            "ece": self.ece,
+            "per_type": {label: asdict(scores) for label, scores in self.per_type.items()},
+            "labels": list(self.labels),
+            "confusion": self.confusion.tolist(),
+            "labels_unknown_to_the_model": list(self.labels_unknown_to_the_model),
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write ``evaluation.json``, whole or not at all."""
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table of types: precision, recall, f1, n_cells."""
+        return pd.DataFrame({label: asdict(s) for label, s in self.per_type.items()}).T.astype(
+            {"n_cells": int}
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Evaluation of {self.n_cells:,} cells: accuracy {self.accuracy:.3f}, "
+            f"macro-F1 {self.macro_f1:.3f}, log-loss {self.log_loss:.3f}, ECE {self.ece:.3f}"
+        )
+
+
+def read_label_map(path: str | Path) -> dict[str, str]:
+    """Read a CSV of two columns, ``label,mapped``.
+
+    Raises
+    ------
+    FileFormatError
+        There is no such file, or its columns are others.
+    LabelError
+        A label stands twice.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileFormatError(f"there is no label map '{path}'")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [[field.strip() for field in row] for row in csv.reader(file) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FileFormatError(f"the label map '{path}' is not a CSV text: {error}") from error
+    if not rows or rows[0] != ["label", "mapped"] or any(len(row) != 2 for row in rows):
+        seen = next((row for row in rows if len(row) != 2), rows[0] if rows else "nothing")
+        raise FileFormatError(
+            f"the label map '{path}' has to begin with the line label,mapped and to have two "
+            f"columns; it has {seen}"
+        )
+    label_map: dict[str, str] = {}
+    for label, mapped in rows[1:]:
+        if label_map.setdefault(label, mapped) != mapped:
+            raise LabelError(f"the label map '{path}' sends {label!r} to two labels")
+    return label_map
+
+
+def evaluate(
+    truth: npt.ArrayLike, predictions: Predictions, *, label_map: Mapping[str, str] | None = None
+) -> Evaluation:
+    """Score predictions against true labels.
+
+    Parameters
+    ----------
+    truth
+        The true label of each cell, shape (n_cells,).
+    predictions
+        Of the same cells, in the same order.
+    label_map
+        Label to coarser label, applied to the truth and to the predictions; probabilities of types
+        that become one are added, and the prediction is the best of the sums.
+
+    Raises
+    ------
+    LabelError
+        A label is not in the map, lengths differ, or truth and predictions share no label.
+
+    Examples
+    --------
+    >>> named = Predictions(
+    ...     LabelSpace(("B", "T")), np.array([[0.9, 0.1], [0.2, 0.8]], "float32"), pd.Index("ab")
+    ... )
+    >>> evaluate(["B", "T"], named).accuracy
+    1.0
+    """
+    true_labels = [str(label) for label in np.asarray(truth, dtype=object)]
+    if len(true_labels) != len(predictions) or not true_labels:
+        raise LabelError(
+            f"{len(true_labels)} true labels do not fit {len(predictions)} predictions"
+        )
+    if label_map is not None:
+        true_labels, predictions = _mapped(true_labels, predictions, label_map)
+    known = predictions.label_space
+    extra = sorted(set(true_labels) - set(known.labels))
+    if len(extra) == len(set(true_labels)):
+        raise LabelError(
+            f"the truth {shown(extra)} and the model {shown(known.labels)} share no label; "
+            "bring both to one vocabulary with a label map (--label-map MAP.csv)"
+        )
+    space = LabelSpace((*known.labels, *extra))  # the model's columns keep their codes
+    return _scored(space.encode(true_labels), predictions, space, tuple(extra))
+
+
+def _mapped(
+    true_labels: list[str], predictions: Predictions, label_map: Mapping[str, str]
+) -> tuple[list[str], Predictions]:
+    fine = predictions.label_space.labels
+    unmapped = sorted((set(true_labels) | set(fine)) - label_map.keys())
+    if unmapped:
+        raise LabelError(
+            f"the label map says nothing about {shown(unmapped)}; "
+            "map every label of the truth and of the model, if only to itself"
+        )
+    coarse = LabelSpace.of(label_map[label] for label in fine)
+    columns = coarse.encode(label_map[label] for label in fine)
+    summed = np.zeros((len(predictions), len(coarse)), dtype=np.float32)
+    for fine_column, coarse_column in enumerate(columns):
+        summed[:, coarse_column] += predictions.probabilities[:, fine_column]
+    mapped = Predictions(coarse, summed, predictions.cell_names, predictions.gene_coverage)
+    return [label_map[label] for label in true_labels], mapped
+
+
+def _scored(
+    truth: npt.NDArray[np.int32],
+    predictions: Predictions,
+    space: LabelSpace,
+    extra: tuple[str, ...],
+) -> Evaluation:
+    confusion = confusion_matrix(truth, predictions.codes, len(space))
+    scores = per_type_scores(confusion)
+    n_true = confusion.sum(axis=1)
+    f1_of_present = scores[n_true > 0, 2]
+    correct = predictions.codes == truth
+    truth_column = np.where(truth < len(predictions.label_space), truth, -1)
+    return Evaluation(
+        n_cells=len(truth),
+        accuracy=float(correct.mean()),
+        macro_f1=float(f1_of_present.mean()),
+        median_f1=float(np.median(f1_of_present)),
+        log_loss=log_loss(truth_column, predictions.probabilities),
+        ece=expected_calibration_error(predictions.confidence, correct),
+        per_type={
+            label: TypeScores(float(precision), float(recall), float(f1), int(n_cells))
+            for label, (precision, recall, f1), n_cells in zip(
+                space.labels, scores, n_true, strict=True
+            )
+        },
+        labels=space.labels,
+        confusion=confusion,
+        labels_unknown_to_the_model=extra,
+    )

@@ -1,0 +1,159 @@
+"""The members of a model file, read with suspicion and written whole.
+
+A model file is a zip archive: the three members of a ``.keras`` file and ``cellclassifier.json``,
+which holds the SHA-256 of the other three. docs/reference/model-format.md specifies it.
+"""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from cellclassifier.errors import ModelFileError
+from cellclassifier.modelfile.manifest import Manifest
+
+MANIFEST = "cellclassifier.json"
+KERAS_PARTS = ("config.json", "metadata.json", "model.weights.h5")
+# What a member may unpack to. Weights of a billion parameters fit; a zip bomb does not.
+MAX_BYTES: Mapping[str, int] = {
+    MANIFEST: 256 * 2**20,
+    "config.json": 16 * 2**20,
+    "metadata.json": 2**20,
+    "model.weights.h5": 8 * 2**30,
+}
+CHUNK = 2**20
+
+
+def add_manifest(path: Path, manifest: Manifest) -> Manifest:
+    """Add ``cellclassifier.json`` to the ``.keras`` file at `path`; return it with its hash."""
+    with zipfile.ZipFile(path, "a") as archive:
+        parts = {name: _sha256(archive, name) for name in KERAS_PARTS}
+        text = json.dumps(manifest.to_json(parts), indent=1).encode()
+        archive.writestr(MANIFEST, text, compress_type=zipfile.ZIP_DEFLATED)
+    return replace(manifest, sha256=hashlib.sha256(text).hexdigest())
+
+
+def read_manifest(path: str | Path) -> Manifest:
+    """Check the file at `path`, its hashes included, and return what it says.
+
+    Keras is not needed for this.
+
+    Raises
+    ------
+    ModelFileError
+        The file is missing, broken, changed, of a newer format, or not a model of ours.
+    """
+    return _checked(Path(path))[0]
+
+
+def manifest_json(path: str | Path) -> dict[str, Any]:
+    """Check the file at `path` like `read_manifest`; return ``cellclassifier.json`` as it is."""
+    return _checked(Path(path))[1]
+
+
+def _checked(path: Path) -> tuple[Manifest, dict[str, Any]]:
+    with _opened(path) as archive:
+        text = _read(archive, MANIFEST)
+        try:
+            content = json.loads(text)
+        except ValueError as error:
+            raise ModelFileError(f"{MANIFEST} is not JSON: {error}") from error
+        manifest = Manifest.from_json(content, hashlib.sha256(text).hexdigest())
+        parts = content.get("parts")
+        for name in KERAS_PARTS:
+            expected = parts.get(name) if isinstance(parts, dict) else None
+            if _sha256(archive, name) != expected:
+                raise ModelFileError(
+                    f"its part {name} is not the one it was written with (SHA-256 differs); "
+                    "the file was damaged or changed: get it again from its source"
+                )
+        _refuse_foreign_code(_read(archive, "config.json"))
+    return manifest, content
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    if not path.is_file():
+        raise ModelFileError(f"there is no model file '{path}'")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(archive)
+            yield archive
+    except zipfile.BadZipFile as error:
+        raise ModelFileError(
+            f"'{path}' is not a model file: {error} ({path.stat().st_size:,} bytes); "
+            "a .keras file is a zip archive"
+        ) from error
+    except ModelFileError as error:
+        raise ModelFileError(f"'{path}' cannot be loaded: {error}") from error
+
+
+def _check_members(archive: zipfile.ZipFile) -> None:
+    names = [member.filename for member in archive.infolist()]
+    if MANIFEST not in names and set(KERAS_PARTS) <= set(names):
+        raise ModelFileError(
+            f"it is a Keras model without {MANIFEST}: its genes and labels are not known"
+        )
+    if sorted(names) != sorted(MAX_BYTES):
+        raise ModelFileError(f"it has the members {names}, and not {sorted(MAX_BYTES)}")
+    for member in archive.infolist():
+        if member.file_size > MAX_BYTES[member.filename]:
+            raise ModelFileError(
+                f"its part {member.filename} unpacks to {member.file_size:,} bytes, more than "
+                f"the {MAX_BYTES[member.filename]:,} allowed"
+            )
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    with _member(archive, name) as member:
+        return member.read()
+
+
+def _sha256(archive: zipfile.ZipFile, name: str) -> str:
+    digest = hashlib.sha256()
+    with _member(archive, name) as member:
+        while chunk := member.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
+    try:
+        with archive.open(name) as member:
+            yield member
+    except (OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ModelFileError(f"its part {name} cannot be read: {error}") from error
+
+
+def _refuse_foreign_code(config: bytes) -> None:
+    """Refuse a network that is built of anything but Keras's own classes."""
+    try:
+        content = json.loads(config)
+    except ValueError as error:
+        raise ModelFileError(f"config.json is not JSON: {error}") from error
+    for node in _nodes(content):
+        name, module, registered = (
+            node.get(key) for key in ("class_name", "module", "registered_name")
+        )
+        from_keras = module is None or module == "keras" or str(module).startswith("keras.")
+        if not from_keras or name == "Lambda" or registered not in (None, name):
+            raise ModelFileError(
+                f"its network holds {name} of {module or registered}; only Keras's own layers "
+                "other than Lambda are loaded, since others may run code from the file"
+            )
+
+
+def _nodes(content: object) -> Iterator[dict[str, Any]]:
+    if isinstance(content, dict):
+        if isinstance(content.get("class_name"), str):
+            yield content
+        for value in content.values():
+            yield from _nodes(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _nodes(value)

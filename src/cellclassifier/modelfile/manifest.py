@@ -1,0 +1,117 @@
+"""What a model file says about its network: ``cellclassifier.json``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cellclassifier.data import GenePanel, Normalisation
+from cellclassifier.errors import InputError, LabelError, ModelFileError
+from cellclassifier.labels import LabelSpace
+
+FORMAT_NAME = "cellclassifier model"
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Manifest:
+    """All that is needed to go from a file of counts to labels, but for the weights.
+
+    Parameters
+    ----------
+    network
+        ``name``, ``n_parameters``.
+    panel
+        The genes, in the order of the network's input.
+    label_space
+        The types, in the order of its output.
+    normalisation
+        From counts to expression.
+    calibration
+        ``method``, ``temperature`` and what it was fitted on; already part of the weights.
+    training
+        Reference, seed, settings, history, scores on the cells set apart.
+    versions
+        Of the packages that made the file.
+    created
+        When, ISO 8601, UTC.
+    """
+
+    network: Mapping[str, Any]
+    panel: GenePanel
+    label_space: LabelSpace
+    normalisation: Normalisation
+    calibration: Mapping[str, Any]
+    training: Mapping[str, Any]
+    versions: Mapping[str, str]
+    created: str
+    # known once the file is written or read: SHA-256 of cellclassifier.json, which holds the
+    # hashes of all other parts and so stands for the whole model
+    sha256: str | None = field(default=None)
+
+    def to_json(self, parts: Mapping[str, str]) -> dict[str, Any]:
+        """Return the member's content; `parts` maps the other members to their SHA-256."""
+        return {
+            "format_name": FORMAT_NAME,
+            "format": FORMAT,
+            "created": self.created,
+            "versions": dict(self.versions),
+            "network": dict(self.network),
+            "labels": list(self.label_space.labels),
+            "ontology_ids": list(self.label_space.ontology_ids),
+            "normalisation": self.normalisation.to_json(),
+            "calibration": dict(self.calibration),
+            "training": dict(self.training),
+            "parts": dict(parts),
+            "genes": {
+                "ensembl_ids": self.panel.ensembl_ids.tolist(),
+                "symbols": self.panel.symbols.tolist(),
+            },
+        }
+
+    @classmethod
+    def from_json(cls, content: object, sha256: str) -> "Manifest":
+        """Read the member's content, or say what is wrong with it.
+
+        Raises
+        ------
+        ModelFileError
+            It is of a newer format, or a field is missing or of the wrong kind.
+        """
+        if not isinstance(content, dict) or content.get("format_name") != FORMAT_NAME:
+            raise ModelFileError(f"cellclassifier.json does not say that it is a '{FORMAT_NAME}'")
+        if content.get("format") != FORMAT:
+            raise ModelFileError(
+                f"the file has the model format {content.get('format')!r}, and this version of "
+                f"cellclassifier reads format {FORMAT}; "
+                "update it: pip install --upgrade cellclassifier"
+            )
+        try:
+            manifest = cls(
+                network=dict(content["network"]),
+                panel=_panel(content["genes"]),
+                label_space=LabelSpace(_texts(content["labels"]), tuple(content["ontology_ids"])),
+                normalisation=Normalisation(**content["normalisation"]),
+                calibration=dict(content["calibration"]),
+                training=dict(content["training"]),
+                versions=dict(content["versions"]),
+                created=str(content["created"]),
+                sha256=sha256,
+            )
+        except (KeyError, TypeError, ValueError, InputError, LabelError) as error:
+            raise ModelFileError(f"cellclassifier.json is broken: {error!r}") from error
+        return manifest
+
+
+def _panel(genes: Mapping[str, Any]) -> GenePanel:
+    ids, symbols = _texts(genes["ensembl_ids"]), _texts(genes["symbols"])
+    if len(ids) != len(symbols) or not ids:
+        raise ValueError(f"{len(ids)} gene ids and {len(symbols)} symbols")
+    return GenePanel(np.array(ids, dtype=object), np.array(symbols, dtype=object))
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError("a list of texts was expected")
+    return tuple(values)

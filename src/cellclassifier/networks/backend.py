@@ -1,0 +1,45 @@
+"""The one place that imports Keras, after a backend was chosen.
+
+``KERAS_BACKEND`` is honoured. Without it the first installed of JAX, TensorFlow and PyTorch is
+used: on a CPU the perceptron trains and predicts fastest on JAX.
+"""
+
+import os
+import sys
+from importlib.util import find_spec
+
+from cellclassifier.errors import BackendError
+
+PREFERRED = ("jax", "tensorflow", "torch")
+
+
+def choose_backend() -> str:
+    """Return the backend Keras will use, and tell Keras by ``KERAS_BACKEND``.
+
+    Raises
+    ------
+    BackendError
+        The one asked for is unknown or not installed, or none is installed.
+    """
+    asked = os.environ.get("KERAS_BACKEND")
+    if asked is None:
+        asked = next((name for name in PREFERRED if find_spec(name)), None)
+        if asked is None:
+            raise BackendError(
+                f"Keras needs one of {', '.join(PREFERRED)}, and none is installed: pip install jax"
+            )
+        os.environ["KERAS_BACKEND"] = asked
+    elif asked not in PREFERRED or not find_spec(asked):
+        raise BackendError(
+            f"KERAS_BACKEND is '{asked}', which is not installed; it has to be one of "
+            f"{[name for name in PREFERRED if find_spec(name)]}"
+        )
+    return asked
+
+
+if "keras" not in sys.modules:
+    choose_backend()
+
+import keras  # noqa: E402  (the backend is chosen first)
+
+__all__ = ["choose_backend", "keras"]

@@ -1,0 +1,104 @@
+"""What a classifier says about cells, as one value."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cellclassifier.errors import InputError
+from cellclassifier.labels import LabelSpace
+
+# rows of float32 probabilities add up to one within this
+ROW_SUM_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Labels and probabilities of a set of cells.
+
+    Parameters
+    ----------
+    label_space
+        The types, in the order of the columns of `probabilities`.
+    probabilities
+        Shape (n_cells, n_types), float32, rows adding up to 1.
+    cell_names
+        Shape (n_cells,).
+    gene_coverage
+        The share of the model's genes that were measured, in [0, 1].
+
+    Raises
+    ------
+    InputError
+        The shapes do not fit together, or the rows are not probabilities.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> named = Predictions(
+    ...     LabelSpace(("B", "T")),
+    ...     np.array([[0.9, 0.1], [0.2, 0.8]], dtype="float32"),
+    ...     pd.Index(["cell1", "cell2"]),
+    ... )
+    >>> named.labels.tolist()
+    ['B', 'T']
+    >>> named
+    Predictions of 2 cells over 2 types (median confidence 0.85)
+      B: 1
+      T: 1
+    """
+
+    label_space: LabelSpace
+    probabilities: npt.NDArray[np.float32]
+    cell_names: pd.Index
+    gene_coverage: float = 1.0
+
+    def __post_init__(self) -> None:
+        expected = (len(self.cell_names), len(self.label_space))
+        if self.probabilities.shape != expected:
+            raise InputError(
+                f"probabilities have the shape {self.probabilities.shape}, but "
+                f"{expected[0]} cells and {expected[1]} types make {expected}"
+            )
+        sums = self.probabilities.sum(axis=1, dtype=np.float64)
+        if not np.all(np.abs(sums - 1) <= ROW_SUM_TOLERANCE) or (self.probabilities < 0).any():
+            worst = float(sums[np.argmax(np.abs(np.nan_to_num(sums, nan=np.inf) - 1))])
+            raise InputError(
+                "rows of probabilities are non-negative and add up to 1, "
+                f"but one here adds up to {worst:g}; these may be logits or scores"
+            )
+
+    def __len__(self) -> int:
+        return len(self.cell_names)
+
+    @cached_property
+    def codes(self) -> npt.NDArray[np.intp]:
+        """The column of the most probable type, shape (n_cells,)."""
+        return np.asarray(self.probabilities.argmax(axis=1), dtype=np.intp)
+
+    @property
+    def labels(self) -> npt.NDArray[np.object_]:
+        """The most probable type, shape (n_cells,)."""
+        return self.label_space.decode(self.codes)
+
+    @property
+    def confidence(self) -> npt.NDArray[np.float32]:
+        """The probability of the most probable type, shape (n_cells,), in [0, 1]."""
+        return self.probabilities[np.arange(len(self)), self.codes]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the label and the confidence of each cell as a table."""
+        return pd.DataFrame(
+            {"label": self.labels, "confidence": self.confidence}, index=self.cell_names
+        )
+
+    def __repr__(self) -> str:
+        counts = pd.Series(self.labels).value_counts()
+        median = float(np.median(self.confidence)) if len(self) else float("nan")
+        head = (
+            f"Predictions of {len(self):,} cells over {len(self.label_space)} types "
+            f"(median confidence {median:.2f})"
+        )
+        return "\n".join([head, *(f"  {label}: {count:,}" for label, count in counts.items())])

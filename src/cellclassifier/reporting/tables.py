@@ -1,0 +1,102 @@
+"""Text for the terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from cellclassifier.evaluation import Evaluation
+from cellclassifier.modelfile import Manifest
+from cellclassifier.predictions import Predictions
+
+SHOWN_GENES = 10
+
+
+def evaluation_table(evaluation: Evaluation) -> RenderableType:
+    """Return precision, recall, F1 and cells of each type, and the scores over all."""
+    table = Table("type", box=None, pad_edge=False)
+    for column in ("precision", "recall", "F1", "cells"):
+        table.add_column(column, justify="right")
+    for label, scores in evaluation.per_type.items():
+        table.add_row(
+            label,
+            f"{scores.precision:.3f}",
+            f"{scores.recall:.3f}",
+            f"{scores.f1:.3f}",
+            f"{scores.n_cells:,}",
+        )
+    overall = _facts(
+        {
+            "cells": f"{evaluation.n_cells:,}",
+            "accuracy": f"{evaluation.accuracy:.3f}",
+            "macro-F1": f"{evaluation.macro_f1:.3f}",
+            "median F1": f"{evaluation.median_f1:.3f}",
+            "log-loss": f"{evaluation.log_loss:.3f} nats",
+            "calibration error": f"{evaluation.ece:.3f} (ECE, 15 bins)",
+        }
+    )
+    return Group(table, "", overall)
+
+
+def predictions_table(predictions: Predictions) -> RenderableType:
+    """Return how many cells were given each type, and with what confidence."""
+    frame = predictions.to_frame()
+    table = Table("predicted type", box=None, pad_edge=False)
+    table.add_column("cells", justify="right")
+    table.add_column("median confidence", justify="right")
+    groups = frame.groupby("label")["confidence"]
+    for label, n_cells in groups.size().sort_values(ascending=False).items():
+        table.add_row(str(label), f"{n_cells:,}", f"{groups.get_group(label).median():.2f}")
+    return Group(table, "", _facts({"model's genes measured": f"{predictions.gene_coverage:.1%}"}))
+
+
+def model_table(manifest: Manifest) -> RenderableType:
+    """Return what a model file says about itself."""
+    training, normalisation = manifest.training, manifest.normalisation
+    transform = "log1p of raw counts"
+    if normalisation.method == "log1p_per_library":
+        transform = f"log1p of counts per {normalisation.counts_per_cell:,g}"
+    names = manifest.panel.names
+    more = f" and {len(names) - SHOWN_GENES:,} more" if len(names) > SHOWN_GENES else ""
+    types = Table("type", box=None, pad_edge=False)
+    types.add_column("training cells", justify="right")
+    for label, n_cells in training["n_cells_per_type"].items():
+        types.add_row(label, f"{n_cells:,}")
+    facts = _facts(
+        {
+            "network": f"{manifest.network['name']}, "
+            f"{manifest.network['n_parameters']:,} parameters",
+            "genes": f"{len(names):,}: {', '.join(names[:SHOWN_GENES])}{more}",
+            "normalisation": transform,
+            "trained on": f"{training['n_cells']:,} cells, "
+            f"labels in .obs['{training['labels_key']}'], {training['counts']}",
+            "depth": f"median {training['median_library_size']:,.0f} counts a cell over "
+            f"{training['n_genes_measured']:,} genes",
+            "validation": _validation(training["validation"]),
+            "temperature": f"{manifest.calibration['temperature']:.3f} "
+            f"(fitted on {manifest.calibration['n_cells']:,} cells set apart)",
+            "made": f"{manifest.created} by cellclassifier {manifest.versions['cellclassifier']}, "
+            f"Keras {manifest.versions['keras']} on {manifest.versions['backend']}",
+            "SHA-256": str(manifest.sha256),
+        }
+    )
+    return Group(facts, "", types)
+
+
+def _validation(scores: Mapping[str, Any] | None) -> str:
+    if scores is None:
+        return "no cells were set apart"
+    return (
+        f"accuracy {scores['accuracy']:.3f}, log-loss {scores['log_loss']:.3f}, "
+        f"ECE {scores['ece']:.3f} on {scores['n_cells']:,} cells set apart"
+    )
+
+
+def _facts(facts: Mapping[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name, value)
+    return table

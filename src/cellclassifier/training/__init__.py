@@ -1,0 +1,14 @@
+"""How networks learn."""
+
+from cellclassifier.training.config import TrainingConfig
+from cellclassifier.training.progress import Watcher, progress_bar, watch_nothing
+from cellclassifier.training.trainer import TrainingRecord, train_network
+
+__all__ = [
+    "TrainingConfig",
+    "TrainingRecord",
+    "Watcher",
+    "progress_bar",
+    "train_network",
+    "watch_nothing",
+]

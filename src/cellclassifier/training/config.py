@@ -1,0 +1,80 @@
+"""How a network is trained."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from cellclassifier.errors import InputError
+
+SOLVERS = ("adam", "lbfgs")
+CLASS_WEIGHTS = ("none", "sqrt", "balanced")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The settings of one training.
+
+    Parameters
+    ----------
+    solver
+        ``"adam"``: gradient steps on shuffled minibatches, for any network. ``"lbfgs"``: the exact
+        optimum of a linear network, over all cells at once (Liu & Nocedal 1989).
+    epochs
+        Passes over the training cells at most; for L-BFGS, iterations.
+    batch_size
+        Cells a gradient step.
+    learning_rate
+        Of Adam.
+    penalty
+        For L-BFGS: half the penalty on the squared weights, with inputs centred and scaled to a
+        mean squared row norm of one. Networks trained by Adam have theirs built in.
+    validation_fraction
+        The share of each type's cells that is set apart to watch; 0 for none.
+    patience
+        Epochs without a better validation loss before training stops; None never stops early.
+    class_weights
+        ``"none"``, ``"balanced"`` (each type counts the same), or ``"sqrt"`` in between.
+    refit
+        Whether to train once more on all cells, the ones set apart included, for as many epochs
+        as were best.
+
+    Examples
+    --------
+    >>> TrainingConfig(epochs=12).epochs
+    12
+    """
+
+    solver: Literal["adam", "lbfgs"] = "adam"
+    epochs: int = 100
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    penalty: float = 3e-5
+    validation_fraction: float = 0.1
+    patience: int | None = 10
+    class_weights: Literal["none", "sqrt", "balanced"] = "none"
+    refit: bool = False
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("solver", SOLVERS), ("class_weights", CLASS_WEIGHTS)):
+            if getattr(self, name) not in allowed:
+                raise InputError(f"{name} is one of {allowed}, not {getattr(self, name)!r}")
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} has to be positive, not {getattr(self, name)}")
+        if not 0 <= self.validation_fraction < 1:
+            raise InputError(
+                f"validation_fraction lies in [0, 1), it is not {self.validation_fraction:g}"
+            )
+
+    def cell_weights(self, codes: npt.NDArray[np.integer], n_types: int) -> npt.NDArray[np.float32]:
+        """Return the weight of each cell in the loss, shape (n_cells,), with mean 1."""
+        sizes = np.maximum(np.bincount(codes, minlength=n_types), 1)
+        power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[self.class_weights]
+        weights = ((len(codes) / (n_types * sizes)) ** power)[codes]
+        return np.asarray(weights / weights.mean(), dtype=np.float32)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings for the model file."""
+        return asdict(self)

@@ -1,0 +1,131 @@
+"""Training, as a story."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.special import softmax
+
+from cellclassifier.data import stratified_split
+from cellclassifier.evaluation.metrics import expected_calibration_error, log_loss
+from cellclassifier.networks import divide_logits, keras, logits_model, predict_logits
+from cellclassifier.training.adam import train_by_adam
+from cellclassifier.training.config import TrainingConfig
+from cellclassifier.training.examples import Examples
+from cellclassifier.training.lbfgs import train_by_lbfgs
+from cellclassifier.training.progress import Watcher, watch_nothing
+from cellclassifier.trust import calibrate_temperature
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What happened in a training, for the model file.
+
+    Parameters
+    ----------
+    n_cells
+        Cells the final weights were trained on.
+    history
+        Loss, validation loss and validation accuracy of each epoch.
+    best_epoch
+        The epoch whose weights were kept, from 1.
+    temperature
+        By which the logits were divided.
+    validation
+        ``n_cells``, ``accuracy``, ``log_loss``, ``ece`` on the cells set apart, before any refit
+        and after the temperature, which was fitted on the same cells; None without such cells.
+    """
+
+    n_cells: int
+    history: list[dict[str, float]]
+    best_epoch: int
+    temperature: float
+    validation: dict[str, Any] | None
+
+
+def train_network(
+    model: keras.Model,
+    expression: sparse.csr_matrix,
+    codes: npt.NDArray[np.int32],
+    config: TrainingConfig,
+    *,
+    seed: int = 0,
+    watch: Watcher = watch_nothing,
+) -> TrainingRecord:
+    """Train `model` in place; the same seed on the same machine gives the same bits.
+
+    Parameters
+    ----------
+    model
+        From expression to probabilities, with a dense layer named ``logits``.
+    expression
+        Shape (n_cells, n_genes), CSR, float32.
+    codes
+        The type of each cell, shape (n_cells,).
+    config
+        How to train.
+    seed
+        Of the validation split and of the order of cells.
+    watch
+        Called after each epoch.
+    """
+    rng = np.random.default_rng(seed)
+    n_types = model.output_shape[-1]
+    examples = Examples(expression, codes, config.cell_weights(codes, n_types))
+    kept, apart = stratified_split(codes, config.validation_fraction, rng)
+    training, validation = examples[kept], examples[apart]
+
+    logits = logits_model(model)
+    untrained = [np.array(variable) for variable in logits.variables]
+    history = _solve(logits, training, validation, config, rng, watch)
+    best_epoch = _best_epoch(history)
+
+    held_out = predict_logits(logits, validation.expression)
+    temperature = calibrate_temperature(held_out, validation.codes)
+    scores = _validation_scores(held_out / np.float32(temperature), validation.codes)
+
+    if config.refit and len(validation):
+        for variable, value in zip(logits.variables, untrained, strict=True):
+            variable.assign(value)
+        again = replace(config, epochs=best_epoch, patience=None)
+        _solve(logits, examples, examples[apart[:0]], again, np.random.default_rng(seed), watch)
+        training = examples
+    divide_logits(model, temperature)
+    return TrainingRecord(len(training), history, best_epoch, temperature, scores)
+
+
+def _solve(
+    logits: keras.Model,
+    training: Examples,
+    validation: Examples,
+    config: TrainingConfig,
+    rng: np.random.Generator,
+    watch: Watcher,
+) -> list[dict[str, float]]:
+    if config.solver == "lbfgs":
+        return train_by_lbfgs(logits, training, validation, config, watch)
+    return train_by_adam(logits, training, validation, config, rng, watch)
+
+
+def _best_epoch(history: list[dict[str, float]]) -> int:
+    losses = [scores.get("val_loss") for scores in history]
+    if not history or losses[0] is None:
+        return len(history)
+    return int(np.argmin(np.array(losses, dtype=np.float64))) + 1
+
+
+def _validation_scores(
+    logits: npt.NDArray[np.float32], codes: npt.NDArray[np.int32]
+) -> dict[str, Any] | None:
+    if not len(codes):
+        return None
+    probabilities = softmax(logits, axis=1)
+    correct = probabilities.argmax(axis=1) == codes
+    return {
+        "n_cells": len(codes),
+        "accuracy": float(correct.mean()),
+        "log_loss": log_loss(codes, probabilities),
+        "ece": expected_calibration_error(probabilities.max(axis=1), correct),
+    }
