@@ -9,23 +9,16 @@ benchmarks/results/original.jsonl, and a table is printed.
 """
 
 import argparse
-import datetime as dt
-import hashlib
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT.parent / "shared" / "data" / "zheng_sorted_facs.h5ad"
-RESULTS = ROOT / "benchmarks" / "results" / "original.jsonl"
+from record import Row, provenance, save, shared_data
+
+DATA = "zheng_sorted_facs.h5ad"
 LABELS_KEY = "cell_type"
 N_FOLDS = 5
 SEED = 0
@@ -42,8 +35,6 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=list(MARKS), choices=list(MARKS))
     parser.add_argument("--fold", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if not DATA.exists():
-        sys.exit(f"this benchmark needs {DATA.name} in the folder shared/data beside the project")
     if arguments.fold is not None:
         print(json.dumps(run_fold(arguments.networks[0], arguments.fold)))
         return
@@ -52,11 +43,11 @@ def main() -> None:
         for fold in FOLDS.get(network, range(N_FOLDS)):
             rows.append(in_own_process(network, fold))
             print(f"{network} fold {fold}: accuracy {rows[-1]['accuracy']:.4f}", file=sys.stderr)
-    save(rows, arguments.networks)
+    save("original.jsonl", rows, lambda row: row["network"] in arguments.networks)
     print_table(rows)
 
 
-def in_own_process(network: str, fold: int) -> dict[str, Any]:
+def in_own_process(network: str, fold: int) -> Row:
     """Return the row of one fold, fitted in a fresh interpreter with its threads bounded."""
     environment = os.environ | {
         "KERAS_BACKEND": BACKENDS.get(network, "jax"),
@@ -66,18 +57,18 @@ def in_own_process(network: str, fold: int) -> dict[str, Any]:
     }
     command = [sys.executable, __file__, "--networks", network, "--fold", str(fold)]
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    row: Row = json.loads(done.stdout.splitlines()[-1])
     return row
 
 
-def run_fold(network: str, fold: int) -> dict[str, Any]:
+def run_fold(network: str, fold: int) -> Row:
     """Fit on four fifths and score on the last."""
     from sklearn.model_selection import StratifiedKFold
 
     import cellclassifier as cc
     from cellclassifier.data import read_labels
 
-    cells = cc.read_cells(DATA)
+    cells = cc.read_cells(shared_data(DATA))
     labels = read_labels(cells, LABELS_KEY)
     folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=SEED)
     training, test = list(folds.split(labels, labels))[fold]
@@ -109,43 +100,15 @@ def run_fold(network: str, fold: int) -> dict[str, Any]:
         "fit_cpu_seconds": round(fit_cpu, 2),
         "predict_seconds": round(predict_seconds, 3),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        **provenance(manifest.versions),
-    }
-
-
-def provenance(versions: Mapping[str, str]) -> dict[str, Any]:
-    """Return what is needed to repeat a row."""
-    commit = subprocess.run(
-        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout.strip()
-    return {
-        "commit": commit,
-        "data": DATA.name,
-        "data_sha256": hashlib.sha256(DATA.read_bytes()).hexdigest(),
+        "backend": manifest.versions["backend"],
         "split": f"StratifiedKFold({N_FOLDS}, shuffle=True, random_state={SEED})",
         "seed": SEED,
         "threads": THREADS,
-        "versions": dict(versions) | {"jax": version("jax"), "python": platform.python_version()},
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        **provenance(shared_data(DATA)),
     }
 
 
-def save(rows: list[dict[str, Any]], networks: list[str]) -> None:
-    """Replace the rows of these networks in the results file."""
-    kept = (
-        [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
-    )
-    kept = [row for row in kept if row["network"] not in networks]
-    temporary = RESULTS.with_suffix(".part")
-    temporary.write_text("".join(json.dumps(row) + "\n" for row in kept + rows))
-    temporary.replace(RESULTS)
-
-
-def print_table(rows: list[dict[str, Any]]) -> None:
+def print_table(rows: list[Row]) -> None:
     """Print the mean over folds of each network, beside its mark."""
     print(f"{'network':14} folds  accuracy (mark)  macro-F1  log-loss    ECE   fit s  peak MB")
     for network in dict.fromkeys(row["network"] for row in rows):

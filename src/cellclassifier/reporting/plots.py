@@ -16,7 +16,8 @@ from cellclassifier.files import replacing
 FIGURE_KINDS = (".png", ".svg", ".pdf")
 # up to here a cell of the matrix is large enough for its number
 MAX_NUMBERED = 20
-INCHES_PER_LABEL = 0.32
+# a numbered cell needs room for "100", another one only for its label
+INCHES_NUMBERED, INCHES_UNNUMBERED = 0.32, 0.2
 SMALLEST_MATRIX = 3.6
 # a letter of the tick labels, in inches
 LETTER = 0.078
@@ -102,7 +103,8 @@ def _shares(
 
 def _matrix_axes(labels: list[str]) -> Axes:
     """Make a figure in which the matrix and the longest label both have room."""
-    side = max(SMALLEST_MATRIX, INCHES_PER_LABEL * len(labels))
+    each = INCHES_NUMBERED if len(labels) <= MAX_NUMBERED else INCHES_UNNUMBERED
+    side = max(SMALLEST_MATRIX, each * len(labels))
     room = LETTER * max(map(len, labels)) + 0.6
     figure = Figure(figsize=(side + room + 1.4, side + room), layout="constrained")
     FigureCanvasAgg(figure)  # no window, whatever the backend
