@@ -5,7 +5,7 @@ The public names are imported on first use, so that ``import cellclassifier`` co
 >>> import cellclassifier as cc
 >>> classifier = cc.CellTypeClassifier(network="linear", genes=4000)
 >>> classifier
-CellTypeClassifier()
+CellTypeClassifier(genes=4000)
 """
 
 from importlib import import_module

@@ -1,5 +1,6 @@
 """The application: commands by name, errors in one line."""
 
+import os
 import sys
 from importlib.metadata import version
 from typing import NoReturn
@@ -11,6 +12,7 @@ from cellclassifier.errors import CellClassifierError
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
+TRACEBACK = "CELLCLASSIFIER_TRACEBACK"
 
 COMMANDS = {
     "train": "Train a classifier on labelled cells.",
@@ -47,6 +49,14 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _fail(f"{error} (cellclassifier --help lists the options)", MISUSED)
     except KeyboardInterrupt:
         _fail("interrupted; nothing was written", INTERRUPTED)
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        _fail(
+            f"internal error, {type(error).__name__}: {error}. Please report it, with the "
+            f"traceback that {TRACEBACK}=1 shows",
+            FAILED,
+        )
     sys.exit(0)
 
 

@@ -1,5 +1,6 @@
 """Labels out of an AnnData, predictions into one and out again."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ PROBABILITIES_KEY = "cell_type_probabilities"
 PROVENANCE_KEY = "cellclassifier"
 
 MIN_CELLS_PER_TYPE = 2
+# The format of a store is anndata's setting, and 0.12 has a notice about the next default for each
+# choice of it; nothing that the caller can act on.
+ZARR_NOTICES = "Writing zarr v2|zarr v3 autosharding|Consolidated metadata"
 
 
 def read_labels(cells: ad.AnnData, labels_key: str) -> npt.NDArray[np.object_]:
@@ -142,7 +146,9 @@ def write_cells(cells: ad.AnnData, path: str | Path) -> None:
     path = check_cells_path(path)
     with replacing(path) as temporary:
         if path.suffix == ".zarr":
-            cells.write_zarr(temporary)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", ZARR_NOTICES, UserWarning)
+                cells.write_zarr(temporary)
         else:
             cells.write_h5ad(temporary, compression="gzip")
 

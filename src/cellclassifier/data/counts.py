@@ -114,20 +114,21 @@ def find_counts(
     """
     _refuse_empty(cells)
     library_size = _given_library_size(cells, library_size_key)
-    places = list(_places(cells, layer))
-    refusals: list[str] = []
-    for place in places:
+    refused: list[_Place] = []
+    problems: list[str] = []
+    for place in _places(cells, layer):
         problem = _not_whole(place.values)
         if problem is None:
             return _taken_as_counts(place, cells, library_size, gene_ids)
-        refusals.append(f"{place.name} {problem}")
-    for number, place in enumerate(places):
+        refused.append(place)
+        problems.append(f"{place.name} {problem}")
+    for number, place in enumerate(refused):
         if not _is_invertible_kind(place.values):
             continue
         try:
             inversion = invert_log1p(place.values, library_size)
         except CountsError as error:
-            refusals[number] += f"; {error}"
+            problems[number] += f"; {error}"
             continue
         rounded = f" rounded to {inversion.decimals} decimals" if inversion.decimals else ""
         evidence = (
@@ -137,7 +138,7 @@ def find_counts(
         return _raw_counts(
             inversion.counts, inversion.library_size, place, cells.obs_names, evidence, gene_ids
         )
-    raise CountsError(f"no raw counts were found: {'; '.join(refusals)}. {FIX}")
+    raise CountsError(f"no raw counts were found: {'; '.join(problems)}. {FIX}")
 
 
 def _refuse_empty(cells: ad.AnnData) -> None:
@@ -202,10 +203,10 @@ def _to_csr(matrix: Any) -> sparse.csr_matrix:  # noqa: ANN401  (dense, sparse, 
         raise CountsError(f"the matrix cannot be read as numbers: {error}") from error
     if not np.issubdtype(values.dtype, np.number):
         raise CountsError(f"the matrix holds {values.dtype}, not numbers")
-    if values is matrix:
-        values = values.copy()  # the user's matrix stays as it is
-    values.sum_duplicates()
-    values.eliminate_zeros()
+    if not values.has_canonical_format or not values.data.all():
+        values = values.copy()  # it may share its arrays with the user's matrix
+        values.sum_duplicates()
+        values.eliminate_zeros()
     return values
 
 
@@ -263,4 +264,6 @@ def _raw_counts(
             "remove them first: scanpy.pp.filter_cells(adata, min_counts=1)"
         )
     genes = GenePanel.of_var(place.var, gene_ids)
-    return RawCounts(counts.astype(np.float32), library_size, genes, cell_names, evidence)
+    return RawCounts(
+        counts.astype(np.float32, copy=False), library_size, genes, cell_names, evidence
+    )

@@ -78,12 +78,16 @@ class GenePanel:
                 raise InputError(
                     f"there is no column '{gene_ids}' in .var; it has {shown(var.columns)}"
                 )
-            return cls.of_names(var[gene_ids])
-        panel = cls.of_names(var.index)
-        for column in (*ENSEMBL_COLUMNS, *SYMBOL_COLUMNS):
+            return cls.of_names(_texts(var[gene_ids]))
+        panel = cls.of_names([""] * len(var))
+        for column in ENSEMBL_COLUMNS:
+            if column in var:  # what is no Ensembl id there (Entrez numbers) is no symbol either
+                ids = cls.of_names(_texts(var[column])).ensembl_ids
+                panel = panel.filled_from(cls(ids, panel.symbols))
+        for column in SYMBOL_COLUMNS:
             if column in var:
-                panel = panel.filled_from(cls.of_names(var[column].astype(object).fillna("")))
-        return panel
+                panel = panel.filled_from(cls.of_names(_texts(var[column])))
+        return panel.filled_from(cls.of_names(var.index))
 
     def filled_from(self, other: "GenePanel") -> "GenePanel":
         """Fill the gaps of this panel from another one of the same genes."""
@@ -176,6 +180,11 @@ def match_genes(
             "(--gene-ids on the command line)"
         )
     return match
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    """Return a column of any kind as texts, an empty one where a value is missing."""
+    return column.astype(object).where(column.notna(), "")
 
 
 def _positions(

@@ -65,24 +65,14 @@ def _read_h5ad(path: Path) -> ad.AnnData:
         )
     try:
         return ad.read_h5ad(path)
-    except (
-        OSError,
-        KeyError,
-        ValueError,
-        TypeError,
-        RuntimeError,
-        ad.io.AnnDataReadError,
-    ) as error:
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise _broken(path, error) from error
 
 
 def _read_zarr(path: Path) -> ad.AnnData:
     try:
         return ad.read_zarr(path)
-    except (
-        OSError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile,
-        ad.io.AnnDataReadError,
-    ) as error:  # fmt: skip
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         raise _broken(path, error) from error
 
 

@@ -78,7 +78,7 @@ def train_network(
     training, validation = examples[kept], examples[apart]
 
     logits = logits_model(model)
-    untrained = [np.array(variable) for variable in logits.variables]
+    untrained = [keras.ops.convert_to_numpy(variable) for variable in logits.variables]
     history = _solve(logits, training, validation, config, rng, watch)
     best_epoch = _best_epoch(history)
 

@@ -1,0 +1,60 @@
+"""The tables of the decision records stand in results files."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DECISIONS = ROOT / "docs" / "decisions"
+ESTIMATES = {"plug-in": "plug_in", "Miller-Madow": "miller_madow", "smoothed": "smoothed"}
+DATA = ("zheng_sorted_facs.h5ad", "baron_pancreas.h5ad", "paul15.h5ad")
+DESIGNS = (
+    "default",
+    "no early stopping",
+    "no refit on all cells",
+    "penalty 1e-5",
+    "penalty 1e-4",
+    "penalty 3e-4",
+    "no class weights",
+    "balanced class weights",
+    "per 10,000",
+    "per 1,000",
+)
+
+
+def results(name):
+    path = ROOT / "benchmarks" / "results" / name
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def table_row(record, name):
+    text = (DECISIONS / record).read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if line.startswith(f"| {name} |"))
+    return [
+        float(number) for number in re.findall(r"\d+(?:\.\d+)?", line.removeprefix(f"| {name}"))
+    ]
+
+
+@pytest.mark.parametrize("name", ESTIMATES)
+def test_numbers_of_the_ranking_record_stand_in_the_results(name):
+    row = next(row for row in results("gene_ranking.jsonl") if row["estimator"] == ESTIMATES[name])
+    tops = [row[f"top_{top}"] for top in (30, 100, 300, 1000)]
+    expected = [round(row["spearman"], 4), round(row["pearson"], 3), *tops, row["rank_of_MALAT1"]]
+    assert table_row("0004-ranking-genes.md", name) == expected
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_numbers_of_the_linear_record_stand_in_the_results(design):
+    rows = [
+        row
+        for row in results("designs.jsonl")
+        if (row["network"], row["design"]) == ("linear", design)
+    ]
+    expected = [
+        sum(scores := [row[key] for row in rows if row["data"] == data]) / len(scores)
+        for key in ("accuracy", "log_loss", "ece")
+        for data in DATA
+    ]
+    assert table_row("0006-linear-default.md", design) == pytest.approx(expected, abs=6e-4)
