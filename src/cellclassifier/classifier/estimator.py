@@ -159,28 +159,15 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             panel=panel,
             label_space=label_space,
             normalisation=normalisation,
-            calibration={
-                "method": "temperature",
-                "temperature": record.temperature,
-                "n_cells": record.validation["n_cells"] if record.validation else 0,
-            },
+            calibration=record.calibration(),
             training={
                 "labels_key": labels_key,
-                "counts": raw.evidence,
-                "n_cells_per_type": dict(
-                    zip(label_space.labels, np.bincount(codes).tolist(), strict=True)
-                ),
-                "median_library_size": float(np.median(raw.library_size)),
-                "n_genes_measured": len(raw.genes),
+                **_described(raw, codes, label_space),
                 "seed": self.seed,
                 "config": config.to_json(),
-                "n_cells": record.n_cells,
-                "best_epoch": record.best_epoch,
-                "validation": record.validation,
-                "history": record.history,
+                **record.to_json(),
             },
-            versions={name: version(name) for name in VERSIONED}
-            | {"backend": str(keras.backend.backend())},
+            versions=_versions(),
             created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         )
         return self
@@ -300,3 +287,20 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def _name(network: str | NetworkBuilder) -> str:
     return network if isinstance(network, str) else getattr(network, "__name__", "custom")
+
+
+def _described(
+    raw: RawCounts, codes: npt.NDArray[np.int32], label_space: LabelSpace
+) -> dict[str, Any]:
+    """Return what later cells are compared with."""
+    n_cells = np.bincount(codes, minlength=len(label_space)).tolist()
+    return {
+        "counts": raw.evidence,
+        "n_cells_per_type": dict(zip(label_space.labels, n_cells, strict=True)),
+        "median_library_size": float(np.median(raw.library_size)),
+        "n_genes_measured": len(raw.genes),
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in VERSIONED} | {"backend": keras.backend.backend()}

@@ -29,7 +29,7 @@ class Normalisation:
     >>> from scipy import sparse
     >>> aligned = AlignedCounts(sparse.csr_matrix([[3.0, 0.0]]), np.array([6.0]), 1.0)
     >>> Normalisation(counts_per_cell=2).apply(aligned).toarray().round(4).tolist()
-    [[0.6931..., 0.0]]
+    [[0.693..., 0.0]]
     """
 
     method: Literal["log1p_per_library", "log1p"] = "log1p_per_library"

@@ -44,6 +44,23 @@ class TrainingRecord:
     temperature: float
     validation: dict[str, Any] | None
 
+    def calibration(self) -> dict[str, Any]:
+        """Return the calibration for the model file."""
+        return {
+            "method": "temperature",
+            "temperature": self.temperature,
+            "n_cells": self.validation["n_cells"] if self.validation else 0,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the rest for the model file."""
+        return {
+            "n_cells": self.n_cells,
+            "best_epoch": self.best_epoch,
+            "validation": self.validation,
+            "history": self.history,
+        }
+
 
 def train_network(
     model: keras.Model,
