@@ -52,9 +52,8 @@ DESIGNS = (
     Design("per 10,000", "linear", {}, 1e4),
     Design("per 1,000", "linear", {}, 1e3),
     Design("default", "mlp", {}),
-    Design("per 300", "mlp", {}, 300),
     Design("sqrt class weights", "mlp", {"class_weights": "sqrt"}),
-    Design("learning rate 3e-4", "mlp", {"learning_rate": 3e-4}),
+    Design("per 10,000", "mlp", {}, 1e4),
 )
 
 

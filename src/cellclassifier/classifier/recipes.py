@@ -34,9 +34,10 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             Normalisation(counts_per_cell=300),
             TrainingConfig(solver="lbfgs", class_weights="sqrt", refit=True),
         ),
-        "mlp": Recipe(PANEL_GENES, Normalisation(counts_per_cell=1e4), TrainingConfig()),
+        # the same transform, for the same reason: docs/decisions/0009-perceptron-default.md
+        "mlp": Recipe(PANEL_GENES, Normalisation(counts_per_cell=300), TrainingConfig()),
         "cnn": Recipe(
-            PANEL_GENES, Normalisation(counts_per_cell=1e4), TrainingConfig(batch_size=64)
+            PANEL_GENES, Normalisation(counts_per_cell=300), TrainingConfig(batch_size=64)
         ),
         "original-mlp": Recipe(1000, Normalisation("log1p"), _ORIGINAL_TRAINING),
         "original-cnn": Recipe("all", Normalisation("log1p"), _ORIGINAL_TRAINING),
