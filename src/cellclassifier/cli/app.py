@@ -14,13 +14,17 @@ MISUSED = 2
 INTERRUPTED = 130
 TRACEBACK = "CELLCLASSIFIER_TRACEBACK"
 
+# name -> the module of this package that holds it, and its line in the help
 COMMANDS = {
-    "train": "Train a classifier on labelled cells.",
-    "annotate": "Name the type of each cell of a file.",
-    "evaluate": "Score annotated cells against their true types.",
-    "inspect": "Show what a model file says, or a network of the original study.",
-    "genes": "Rank genes by how well their counts tell the types apart.",
-    "demo": "Train, evaluate, annotate and save on 700 real blood cells, without network.",
+    "train": ("commands", "Train a classifier on labelled cells."),
+    "annotate": ("commands", "Name the type of each cell of a file."),
+    "evaluate": ("commands", "Score annotated cells against their true types."),
+    "inspect": ("commands", "Show what a model file says, or a network of the original study."),
+    "genes": ("commands", "Rank genes by how well their counts tell the types apart."),
+    "demo": (
+        "commands",
+        "Train, evaluate, annotate and save on 700 real blood cells, without network.",
+    ),
 }
 
 
@@ -34,8 +38,8 @@ def build_app() -> App:
         print_error=False,
         exit_on_error=False,
     )
-    for name, summary in COMMANDS.items():
-        app.command(f"cellclassifier.cli.commands:{name}", name=name, help=summary)
+    for name, (module, summary) in COMMANDS.items():
+        app.command(f"cellclassifier.cli.{module}:{name}", name=name, help=summary)
     return app
 
 
