@@ -31,14 +31,15 @@ def check_writable(path: str | Path) -> Path:
         raise OutputError(
             f"cannot write '{path}': the folder '{folder}' does not exist; make it first"
         )
-    if path.is_dir() and path.suffix != ".zarr":
-        raise OutputError(f"cannot write '{path}': it is a folder; give the name of a file in it")
     try:
+        is_folder = path.is_dir()  # fails where the name is too long
         probe = _temporary_name(path)
         probe.touch(exist_ok=False)
         probe.unlink()
     except OSError as error:
         raise OutputError(f"cannot write '{path}': {error.strerror or error}") from error
+    if is_folder and path.suffix != ".zarr":
+        raise OutputError(f"cannot write '{path}': it is a folder; give the name of a file in it")
     return path
 
 
@@ -71,7 +72,11 @@ def _take_place(temporary: Path, path: Path) -> None:
     if temporary.is_dir() and path.exists():
         old = _temporary_name(path)
         path.rename(old)
-        temporary.rename(path)
+        try:
+            temporary.rename(path)
+        except OSError:
+            old.rename(path)
+            raise
         _remove(old)
     else:
         os.replace(temporary, path)  # noqa: PTH105  (one step, also where `path` exists)

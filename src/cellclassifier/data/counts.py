@@ -17,6 +17,8 @@ from cellclassifier.labels import shown
 
 COUNTS_LAYER = "counts"
 BLOCK_CELLS = 4096
+# float32 holds every whole number up to here
+MAX_COUNT = 2**24
 
 FIX = (
     "Keep raw counts beside other values: adata.layers['counts'] = adata.X.copy() before "
@@ -51,17 +53,20 @@ class RawCounts:
     def __len__(self) -> int:
         return len(self.cell_names)
 
+    def __getitem__(self, rows: slice | npt.NDArray[np.integer]) -> "RawCounts":
+        """Return the cells of the given rows, in that order."""
+        return RawCounts(
+            self.counts[rows],
+            self.library_size[rows],
+            self.genes,
+            self.cell_names[rows],
+            self.evidence,
+        )
+
     def blocks(self, block_cells: int = BLOCK_CELLS) -> Iterator["RawCounts"]:
         """Yield blocks of consecutive cells; a reader from disk has the same shape."""
         for start in range(0, len(self), block_cells):
-            block = slice(start, start + block_cells)
-            yield RawCounts(
-                self.counts[block],
-                self.library_size[block],
-                self.genes,
-                self.cell_names[block],
-                self.evidence,
-            )
+            yield self[start : start + block_cells]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +140,8 @@ def find_counts(
             f"{place.name} is log1p of counts per {inversion.counts_per_cell:,.10g}{rounded}, "
             "undone exactly: every value came out whole"
         )
+        if library_size is not None:
+            _check_library_size(library_size, inversion.counts, place, cells.obs_names)
         return _raw_counts(
             inversion.counts, inversion.library_size, place, cells.obs_names, evidence, gene_ids
         )
@@ -189,8 +196,10 @@ def _places(cells: ad.AnnData, layer: str | None) -> Iterator[_Place]:
 def _raw_var(cells: ad.AnnData) -> pd.DataFrame:
     """Return the genes of ``raw``, with what ``var`` knows about those that it still has."""
     raw_var: pd.DataFrame = cells.raw.var
-    known = cells.var.reindex(raw_var.index) if cells.var_names.is_unique else raw_var
-    return raw_var.combine_first(known).loc[raw_var.index] if len(known.columns) else raw_var
+    if not (cells.var_names.is_unique and raw_var.index.is_unique and len(cells.var.columns)):
+        return raw_var
+    known = cells.var.reindex(raw_var.index)
+    return raw_var.combine_first(known).loc[raw_var.index]
 
 
 def _to_csr(matrix: Any) -> sparse.csr_matrix:  # noqa: ANN401  (dense, sparse, or a view of a file)
@@ -223,6 +232,8 @@ def _not_whole(values: sparse.csr_matrix) -> str | None:
         return (
             f"has values that are not whole, such as {[float(f'{x:.4g}') for x in fractions[:3]]}"
         )
+    if data.size and data.max() > MAX_COUNT:
+        return f"has values up to {data.max():.4g}, too large for counts (at most {MAX_COUNT:,})"
     return None
 
 
@@ -237,16 +248,27 @@ def _taken_as_counts(
     given: npt.NDArray[np.float64] | None,
     gene_ids: str | None,
 ) -> RawCounts:
-    measured = np.asarray(place.values.sum(axis=1, dtype=np.float64)).ravel()
-    if given is not None and np.any(given < measured):
-        worst = int(np.argmax(measured - given))
-        raise InputError(
-            f"the library size of cell '{cells.obs_names[worst]}' is given as {given[worst]:g}, "
-            f"but its counts in {place.name} already add up to {measured[worst]:g}"
-        )
-    library_size = measured if given is None else given
+    if given is not None:
+        _check_library_size(given, place.values, place, cells.obs_names)
+    library_size = _measured(place.values) if given is None else given
     evidence = f"raw counts in {place.name}"
     return _raw_counts(place.values, library_size, place, cells.obs_names, evidence, gene_ids)
+
+
+def _measured(counts: sparse.csr_matrix) -> npt.NDArray[np.float64]:
+    return np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
+
+
+def _check_library_size(
+    given: npt.NDArray[np.float64], counts: sparse.csr_matrix, place: _Place, cell_names: pd.Index
+) -> None:
+    measured = _measured(counts)
+    if np.any(given < measured):
+        worst = int(np.argmax(measured - given))
+        raise InputError(
+            f"the library size of cell '{cell_names[worst]}' is given as {given[worst]:g}, "
+            f"but its counts in {place.name} already add up to {measured[worst]:g}"
+        )
 
 
 def _raw_counts(

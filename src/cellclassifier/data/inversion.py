@@ -17,8 +17,11 @@ from scipy import sparse
 from cellclassifier.errors import CountsError
 
 # a value computed in float32 is off by a few units in the last place
-FLOAT32_ULPS = 4 * float(np.finfo(np.float32).eps)
+FLOAT32_EPS = float(np.finfo(np.float32).eps)
+FLOAT32_ULPS = 4 * FLOAT32_EPS
 MAX_DECIMALS = 5
+# exp of this is more than any cell's counts at any scale; exp overflows from 710 on
+MAX_LOG1P = 50.0
 MAX_ROUNDS = 8
 # chance that numbers of another kind would pass: one in a million, for the matrix as a whole
 MAX_LOG10_CHANCE = -6.0
@@ -110,7 +113,8 @@ def _decimals(data: npt.NDArray[np.floating]) -> int | None:
     """Return the decimals all values are rounded to, or None where they are not rounded."""
     for decimals in range(1, MAX_DECIMALS + 1):
         scaled = data.astype(np.float64) * 10**decimals
-        if np.all(np.abs(scaled - np.rint(scaled)) <= np.maximum(scaled, 1.0) * FLOAT32_ULPS):
+        # storing a rounded number costs no more than half a unit in the last place
+        if np.all(np.abs(scaled - np.rint(scaled)) <= np.maximum(scaled, 1.0) * FLOAT32_EPS):
             return decimals
     return None
 
@@ -124,7 +128,11 @@ def _intervals(
         slack += 0.5 * 10.0**-decimals
     per_row = np.diff(values.indptr)
     filled = np.flatnonzero(per_row)
-    low = np.maximum(np.expm1(data - slack), 0.0)
+    if np.any(data > MAX_LOG1P) or np.any(data <= slack):
+        raise CountsError(
+            f"values from {data.min():.4g} to {data.max():.4g} are not logarithms of counts"
+        )
+    low = np.expm1(data - slack)
     rows = np.repeat(np.arange(len(filled)), per_row[filled])
     starts = values.indptr[:-1][filled].astype(np.intp)
     return _Intervals(low, np.expm1(data + slack), rows, starts), filled

@@ -22,6 +22,8 @@ Estimator = Literal["smoothed", "plug_in", "miller_madow"]
 POOLED_FROM = 10
 # pseudo-cells by which the smoothed estimate draws each type's histogram towards the mean
 PRIOR_CELLS = 5.0
+# a gene seen in fewer cells than this says nothing that could be learned
+MIN_CELLS = 3
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,6 +50,11 @@ class GeneRanking:
     def order(self) -> npt.NDArray[np.intp]:
         """Columns from the most to the least divergent; ties in column order."""
         return np.argsort(-self.divergence, kind="stable")
+
+    @property
+    def detected(self) -> npt.NDArray[np.intp]:
+        """Columns of the genes seen in three cells or more, in the same order."""
+        return self.order[self.n_cells[self.order] >= MIN_CELLS]
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table that ``cellclassifier genes`` writes, best gene first."""
@@ -121,7 +128,7 @@ def rank_genes(
     Raises
     ------
     InputError
-        Fewer than two types, or lengths that do not fit.
+        Fewer than two types, lengths that do not fit, or values that are no counts.
 
     Examples
     --------
@@ -140,7 +147,7 @@ def rank_genes(
         if weights == "equal"
         else cells_per_type / cells_per_type.sum()
     )
-    counts = sparse.csr_matrix(counts)
+    counts = _without_zeros(counts)
     pooled_from = POOLED_FROM if estimator == "smoothed" else None
     histograms = _count_histograms(counts, codes, cells_per_type, pooled_from)
     divergence = _divergence(histograms, cells_per_type, type_weights, estimator)
@@ -155,6 +162,11 @@ def _check_codes(
             f"counts have the shape {counts.shape}, but there are {len(codes)} codes and "
             f"{len(genes)} genes"
         )
+    if np.any(counts.data < 0) or np.any(counts.data != np.rint(counts.data)):
+        raise InputError(
+            "genes are ranked by raw counts, whole and non-negative; these have values such as "
+            f"{counts.data[(counts.data < 0) | (counts.data != np.rint(counts.data))][0]:.4g}"
+        )
     n_types = len(np.unique(codes))
     if n_types < 2 or int(codes.max()) != n_types - 1:
         raise InputError(
@@ -162,6 +174,16 @@ def _check_codes(
             f"distinct codes up to {int(codes.max()) if len(codes) else 'none'}"
         )
     return n_types
+
+
+def _without_zeros(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return one entry for each count above zero; a stored zero would get a bin of its own."""
+    counts = sparse.csr_matrix(counts)
+    if not counts.has_canonical_format or not counts.data.all():
+        counts = counts.copy()
+        counts.sum_duplicates()
+        counts.eliminate_zeros()
+    return counts
 
 
 def _count_histograms(
