@@ -23,6 +23,11 @@ DESIGNS = (
     "per 1,000",
 )
 
+MLP_DESIGNS = ("default", "sqrt class weights", "per 10,000")
+RECORDS = [("0006-linear-default.md", "linear", design) for design in DESIGNS] + [
+    ("0009-perceptron-default.md", "mlp", design) for design in MLP_DESIGNS
+]
+
 
 def results(name):
     path = ROOT / "benchmarks" / "results" / name
@@ -45,16 +50,36 @@ def test_numbers_of_the_ranking_record_stand_in_the_results(name):
     assert table_row("0004-ranking-genes.md", name) == expected
 
 
-@pytest.mark.parametrize("design", DESIGNS)
-def test_numbers_of_the_linear_record_stand_in_the_results(design):
+@pytest.mark.parametrize(("record", "network", "design"), RECORDS)
+def test_numbers_of_the_design_records_stand_in_the_results(record, network, design):
     rows = [
         row
         for row in results("designs.jsonl")
-        if (row["network"], row["design"]) == ("linear", design)
+        if (row["network"], row["design"]) == (network, design)
     ]
     expected = [
         sum(scores := [row[key] for row in rows if row["data"] == data]) / len(scores)
         for key in ("accuracy", "log_loss", "ece")
         for data in DATA
     ]
-    assert table_row("0006-linear-default.md", design) == pytest.approx(expected, abs=6e-4)
+    assert table_row(record, design) == pytest.approx(expected, abs=6e-4)
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        "twin",
+        "without the unrolled first layer",
+        "without the fused pool gradient",
+        "without the fused Adam",
+        "without any",
+    ],
+)
+def test_numbers_of_the_twin_record_stand_in_the_results(variant):
+    row = next(row for row in results("lowlevel.jsonl") if row.get("variant") == variant)
+    expected = [
+        number
+        for kind in ("train", "predict")
+        for number in (row[f"{kind}_ratio"], *row[f"{kind}_ratio_range"])
+    ]
+    assert table_row("0014-lowlevel-twin.md", variant) == pytest.approx(expected, abs=6e-3)

@@ -15,12 +15,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cellclassifier import errors as errors
     from cellclassifier.classifier import CellTypeClassifier as CellTypeClassifier
+    from cellclassifier.classifier import ClassifierSettings as ClassifierSettings
+    from cellclassifier.classifier import PanelCurve as PanelCurve
+    from cellclassifier.classifier import panel_curve as panel_curve
     from cellclassifier.data import AlignedCounts as AlignedCounts
+    from cellclassifier.data import GeneChoice as GeneChoice
     from cellclassifier.data import GenePanel as GenePanel
     from cellclassifier.data import GeneRanking as GeneRanking
     from cellclassifier.data import Normalisation as Normalisation
     from cellclassifier.data import RawCounts as RawCounts
     from cellclassifier.data import align_genes as align_genes
+    from cellclassifier.data import choose_genes as choose_genes
     from cellclassifier.data import find_counts as find_counts
     from cellclassifier.data import rank_genes as rank_genes
     from cellclassifier.data import read_cells as read_cells
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
     from cellclassifier.demo import run_demo as run_demo
     from cellclassifier.evaluation import Evaluation as Evaluation
     from cellclassifier.evaluation import evaluate as evaluate
+    from cellclassifier.fetching import Downloads as Downloads
+    from cellclassifier.fetching import fetch_cells as fetch_cells
     from cellclassifier.labels import LabelSpace as LabelSpace
     from cellclassifier.networks import build_cnn as build_cnn
     from cellclassifier.networks import build_linear as build_linear
@@ -35,30 +42,43 @@ if TYPE_CHECKING:
     from cellclassifier.predictions import Predictions as Predictions
     from cellclassifier.reporting import plots as plots
     from cellclassifier.training import TrainingConfig as TrainingConfig
+    from cellclassifier.tuning.search import Tuning as Tuning
+    from cellclassifier.tuning.search import TuningPlan as TuningPlan
+    from cellclassifier.tuning.search import tune as tune
 
 # public name -> the module it lives in; a module of our own stands for itself
 _HOMES = {
     "AlignedCounts": "data",
     "CellTypeClassifier": "classifier",
+    "ClassifierSettings": "classifier",
+    "Downloads": "fetching",
     "Evaluation": "evaluation",
+    "GeneChoice": "data",
     "GenePanel": "data",
     "GeneRanking": "data",
     "LabelSpace": "labels",
     "Normalisation": "data",
+    "PanelCurve": "classifier",
     "Predictions": "predictions",
     "RawCounts": "data",
     "TrainingConfig": "training",
+    "Tuning": "tuning.search",
+    "TuningPlan": "tuning.search",
     "align_genes": "data",
     "build_cnn": "networks",
     "build_linear": "networks",
     "build_mlp": "networks",
+    "choose_genes": "data",
     "errors": "errors",
     "evaluate": "evaluation",
+    "fetch_cells": "fetching",
     "find_counts": "data",
+    "panel_curve": "classifier",
     "plots": "reporting",
     "rank_genes": "data",
     "read_cells": "data",
     "run_demo": "demo",
+    "tune": "tuning.search",
     "write_cells": "data",
 }
 

@@ -14,7 +14,7 @@ from cellclassifier.errors import OutputError
 from cellclassifier.evaluation import Evaluation, evaluate
 from cellclassifier.labels import LabelSpace
 from cellclassifier.reporting import plots
-from cellclassifier.training import Watcher, watch_nothing
+from cellclassifier.training import Watcher, check_seed, watch_nothing
 
 LABELS_KEY = "bulk_labels"
 LIBRARY_SIZE_KEY = "n_counts"
@@ -60,6 +60,7 @@ def run_demo(out: str | Path = "demo", *, seed: int = 0, watch: Watcher = watch_
     watch
         Called after each epoch of training.
     """
+    check_seed(seed)
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)

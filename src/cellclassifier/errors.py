@@ -9,9 +9,11 @@
     │   ├── GeneOverlapError             too few of the genes wanted were measured
     │   └── LabelError                   labels missing, too few, or from another vocabulary
     ├── ModelFileError (ValueError)      a model file that is broken, unsafe or too new
+    ├── DownloadError (OSError)          a file that cannot be had from the network, or has changed
     ├── OutputError (OSError)            a place that cannot be written
     ├── NotFittedError (ValueError, AttributeError)   fit or load first
-    └── BackendError (ImportError)       no Keras backend is installed
+    ├── BackendError (ImportError)       no Keras backend is installed
+    └── MissingExtraError (ImportError)  a package of an optional extra is not installed
 
 Each message says what happened, what was expected and how to fix it, with the values. The command
 line prints the message as one line and ends with status 1.
@@ -46,6 +48,10 @@ class ModelFileError(CellClassifierError, ValueError):
     """A model file that is broken, unsafe, or of a format that this version does not know."""
 
 
+class DownloadError(CellClassifierError, OSError):
+    """A file that cannot be had from the network, or is not the one it was."""
+
+
 class OutputError(CellClassifierError, OSError):
     """A place that cannot be written."""
 
@@ -56,3 +62,7 @@ class NotFittedError(CellClassifierError, ValueError, AttributeError):
 
 class BackendError(CellClassifierError, ImportError):
     """No Keras backend is installed, or the one asked for is not."""
+
+
+class MissingExtraError(CellClassifierError, ImportError):
+    """A package that only some commands need, and an extra brings, is not installed."""

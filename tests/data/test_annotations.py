@@ -254,3 +254,12 @@ def test_writing_does_not_change_the_counts_of_sparse_cells(tmp_path, cells):
     before = cells.X.toarray()
     write_cells(cells, tmp_path / "cells.h5ad")
     np.testing.assert_array_equal(cells.X.toarray(), before)
+
+
+def test_predictions_of_other_cells_are_not_written(toy_reference):
+    names = pd.Index([f"other{i}" for i in range(toy_reference.n_obs)])
+    sure = np.ones((toy_reference.n_obs, 1), dtype=np.float32)
+    before = list(toy_reference.obs.columns)
+    with pytest.raises(InputError, match="other0"):
+        write_predictions(toy_reference, Predictions(LabelSpace(("B",)), sure, names), {})
+    assert list(toy_reference.obs.columns) == before

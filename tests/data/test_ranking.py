@@ -308,3 +308,10 @@ def test_ranking_three_thousand_cells_takes_less_than_two_seconds(zheng):
     begun = time.process_time()
     rank_genes(raw.counts, codes, raw.genes)
     assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize("wrong", [{"weights": "fair"}, {"estimator": "best"}], ids=str)
+def test_a_choice_that_does_not_exist_is_refused(wrong):
+    counts = sparse.csr_matrix(np.array([[1], [2]]))
+    with pytest.raises(InputError, match="is one of"):
+        rank_genes(counts, np.array([0, 1]), GenePanel.of_names(["CD3D"]), **wrong)

@@ -1,5 +1,7 @@
 """The classifier."""
 
 from cellclassifier.classifier.estimator import CellTypeClassifier
+from cellclassifier.classifier.panel_scores import PanelCurve, panel_curve
+from cellclassifier.classifier.settings import ClassifierSettings
 
-__all__ = ["CellTypeClassifier"]
+__all__ = ["CellTypeClassifier", "ClassifierSettings", "PanelCurve", "panel_curve"]

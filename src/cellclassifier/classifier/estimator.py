@@ -1,6 +1,7 @@
 """The classifier: AnnData in, cell types out."""
 
 import datetime as dt
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -12,11 +13,13 @@ from scipy import sparse
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from cellclassifier.classifier.account import describe_reference
 from cellclassifier.classifier.panel import Genes, choose_panel
 from cellclassifier.classifier.recipes import find_recipe
 from cellclassifier.data import (
     AlignedCounts,
     GeneMatch,
+    GenePanel,
     Normalisation,
     RawCounts,
     align_genes,
@@ -27,22 +30,29 @@ from cellclassifier.data import (
     select_genes,
     write_predictions,
 )
-from cellclassifier.errors import NotFittedError
+from cellclassifier.errors import InputError, NotFittedError
 from cellclassifier.evaluation import evaluate
 from cellclassifier.labels import LabelSpace
 from cellclassifier.modelfile import Manifest
-from cellclassifier.modelfile.model import read_model, write_model
+from cellclassifier.modelfile.exporting import ExportFormat, export_model
+from cellclassifier.modelfile.importing import Names, read_any_model
+from cellclassifier.modelfile.model import package_versions, write_model
 from cellclassifier.networks import (
+    Engine,
     NetworkBuilder,
-    find_network,
+    check_options,
+    choose_predictor,
+    configure_network,
     keras,
-    logits_model,
-    predict_logits,
 )
 from cellclassifier.predictions import Predictions
-from cellclassifier.training import TrainingConfig, Watcher, train_network, watch_nothing
-
-VERSIONED = ("cellclassifier", "keras", "numpy", "scipy", "anndata")
+from cellclassifier.training import (
+    TrainingConfig,
+    Watcher,
+    check_seed,
+    train_network,
+    watch_nothing,
+)
 
 
 class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -53,6 +63,10 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     network
         ``"linear"``, ``"mlp"``, ``"cnn"``, ``"original-mlp"``, ``"original-cnn"``, or a function
         ``(n_genes, n_types, *, seed) -> keras.Model`` whose last dense layer is named ``logits``.
+    network_options
+        Other arguments for the builder of a network given by name, such as
+        ``{"hidden": [256], "dropout": 0.3}`` for ``"mlp"``: see `build_mlp`, `build_cnn`,
+        `build_linear`. A function of your own takes its options by ``functools.partial``.
     genes
         How many of the most divergent genes to look at, ``"all"``, or their names. None takes what
         goes with the network: 4,000 for all but the two originals.
@@ -60,6 +74,9 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         From counts to expression; None takes what goes with the network.
     training
         How to train; None takes what goes with the network.
+    engine
+        What runs the network: ``"keras"``, or ``"lowlevel"``, its twin in raw TensorFlow
+        operations, faster for convolutional networks on a processor; it needs TensorFlow.
     seed
         Of weights, splits, dropout and the order of cells. The same seed gives the same bits on
         the same machine.
@@ -94,15 +111,19 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         network: str | NetworkBuilder = "linear",
         *,
+        network_options: Mapping[str, Any] | None = None,
         genes: Genes | None = None,
         normalisation: Normalisation | None = None,
         training: TrainingConfig | None = None,
+        engine: Engine = "keras",
         seed: int = 0,
     ) -> None:
         self.network = network
+        self.network_options = network_options
         self.genes = genes
         self.normalisation = normalisation
         self.training = training
+        self.engine = engine
         self.seed = seed
 
     def fit(
@@ -130,12 +151,16 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises
         ------
+        InputError
+            There is no such network, or it does not take these options.
         LabelError
             Labels are missing, or too few.
         CountsError
             No raw counts can be found or proved.
         """
+        seed = check_seed(self.seed)
         recipe = find_recipe(self.network)
+        build, options = self._builder()
         genes = recipe.genes if self.genes is None else self.genes
         normalisation = self.normalisation or recipe.normalisation
         config = self.training or recipe.training
@@ -149,25 +174,31 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         panel = choose_panel(raw, codes, genes)
         expression = normalisation.apply(align_genes(raw, panel))
 
-        build = find_network(self.network) if isinstance(self.network, str) else self.network
-        model = build(len(panel), len(label_space), seed=self.seed)
-        record = train_network(model, expression, codes, config, seed=self.seed, watch=watch)
+        model = build(len(panel), len(label_space), seed=seed)
+        record = train_network(
+            model, expression, codes, config, seed=seed, engine=self.engine, watch=watch
+        )
 
         self.model_ = model
         self.manifest_ = Manifest(
-            network={"name": _name(self.network), "n_parameters": int(model.count_params())},
+            network={
+                "name": _name(self.network),
+                "options": options,
+                "n_parameters": int(model.count_params()),
+            },
             panel=panel,
             label_space=label_space,
             normalisation=normalisation,
             calibration=record.calibration(),
             training={
                 "labels_key": labels_key,
-                **_described(raw, codes, label_space),
-                "seed": self.seed,
+                **describe_reference(raw, codes, label_space),
+                "seed": seed,
+                "engine": self.engine,
                 "config": config.to_json(),
                 **record.to_json(),
             },
-            versions=_versions(),
+            versions=package_versions(),
             created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         )
         return self
@@ -197,12 +228,27 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         manifest = self._fitted()
         raw = find_counts(cells, layer=layer, library_size_key=library_size_key, gene_ids=gene_ids)
         match = match_genes(raw.genes, manifest.panel)
-        network = logits_model(self.model_)
-        logits = [predict_logits(network, self._expression(block, match)) for block in raw.blocks()]
+        predict = choose_predictor(self.model_, self.engine)
+        logits = [predict(self._expression(block, match)) for block in raw.blocks()]
         probabilities = softmax(np.concatenate(logits), axis=1)
         return Predictions(
             manifest.label_space, probabilities, cells.obs_names, match.gene_coverage
         )
+
+    def expression(
+        self,
+        cells: ad.AnnData,
+        *,
+        layer: str | None = None,
+        library_size_key: str | None = None,
+        gene_ids: str | None = None,
+    ) -> sparse.csr_matrix:
+        """Return what the network sees of `cells`: (n_cells, n_genes), CSR, float32.
+
+        For use with plain Keras: ``keras.models.load_model(path).predict(expression.toarray())``.
+        """
+        raw = find_counts(cells, layer=layer, library_size_key=library_size_key, gene_ids=gene_ids)
+        return self._expression(raw, match_genes(raw.genes, self._fitted().panel))
 
     def predict(self, cells: ad.AnnData) -> npt.NDArray[np.object_]:
         """Return the most probable type of each cell, shape (n_cells,)."""
@@ -239,21 +285,67 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def save(self, path: str | Path) -> None:
         """Write the classifier to one ``.keras`` file, whole or not at all."""
-        self.manifest_ = write_model(path, self.model_, self._fitted())
+        manifest = self._fitted()
+        self.manifest_ = write_model(path, self.model_, manifest)
+
+    def export(self, path: str | Path, *, format: ExportFormat) -> None:  # noqa: A002
+        """Write the network for other programs: ``"onnx"``, ``"h5"`` or ``"saved-model"``.
+
+        docs/reference/model-format.md says what each holds.
+
+        Raises
+        ------
+        InputError
+            The name does not fit the format, or ONNX has no word for one of the layers.
+        MissingExtraError
+            The package that the format needs, onnx or tensorflow, is not installed.
+        OutputError
+            `path` cannot be written.
+        """
+        manifest = self._fitted()
+        export_model(path, self.model_, manifest, format)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        genes: GenePanel | Names | None = None,
+        labels: Names | None = None,
+        normalisation: Normalisation | None = None,
+        engine: Engine = "keras",
+    ) -> Self:
         """Read a classifier from a ``.keras`` file, in Keras's safe mode, hashes checked.
+
+        Parameters
+        ----------
+        path
+            The ``.keras`` file, or a whole-model ``.h5`` file of Keras 2, for which the rest is.
+        genes
+            In the order of the network's input: names, a `GenePanel`, or the path of a text file
+            with one name a line.
+        labels
+            The types in the order of the network's output: names, or the path of such a file.
+        normalisation
+            What the network was trained on; None is the original study's log(1 + counts).
+        engine
+            What runs the network from now on.
 
         Raises
         ------
         ModelFileError
             The file is missing, broken, unsafe, changed, of a newer format, or not one of ours.
+        InputError
+            Genes or labels do not fit an ``.h5`` file, are missing, or come with a ``.keras`` file.
         """
-        model, manifest = read_model(path)
+        model, manifest = read_any_model(
+            path, genes=genes, labels=labels, normalisation=normalisation
+        )
         classifier = cls(
             manifest.network["name"],
+            network_options=manifest.network.get("options") or None,
             normalisation=manifest.normalisation,
+            engine=engine,
             seed=manifest.training.get("seed", 0),
         )
         classifier.model_, classifier.manifest_ = model, manifest
@@ -266,6 +358,18 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "or CellTypeClassifier.load(path)"
             )
         return self.manifest_
+
+    def _builder(self) -> tuple[NetworkBuilder, dict[str, Any]]:
+        """Return the builder and its options as the model file keeps them."""
+        options = self.network_options or {}
+        if isinstance(self.network, str):
+            return configure_network(self.network, options), check_options(self.network, options)
+        if options:
+            raise InputError(
+                "network_options are for a network given by name; give a function of your own its "
+                "options by functools.partial"
+            )
+        return self.network, {}
 
     def _expression(self, block: RawCounts, match: GeneMatch) -> sparse.csr_matrix:
         aligned = AlignedCounts(
@@ -287,20 +391,3 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def _name(network: str | NetworkBuilder) -> str:
     return network if isinstance(network, str) else getattr(network, "__name__", "custom")
-
-
-def _described(
-    raw: RawCounts, codes: npt.NDArray[np.int32], label_space: LabelSpace
-) -> dict[str, Any]:
-    """Return what later cells are compared with."""
-    n_cells = np.bincount(codes, minlength=len(label_space)).tolist()
-    return {
-        "counts": raw.evidence,
-        "n_cells_per_type": dict(zip(label_space.labels, n_cells, strict=True)),
-        "median_library_size": float(np.median(raw.library_size)),
-        "n_genes_measured": len(raw.genes),
-    }
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in VERSIONED} | {"backend": keras.backend.backend()}

@@ -1,5 +1,6 @@
 """Which genes a model looks at."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -7,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cellclassifier.data import GenePanel, RawCounts, match_genes, rank_genes
+from cellclassifier.data.ranking import MIN_CELLS
 from cellclassifier.errors import InputError
-
-# a gene seen in fewer cells than this says nothing that could be learned
-MIN_CELLS = 3
+from cellclassifier.labels import shown
 
 Genes = int | Literal["all"] | Sequence[str]
 
@@ -32,14 +32,18 @@ def choose_panel(raw: RawCounts, codes: npt.NDArray[np.int32], genes: Genes) -> 
     Raises
     ------
     InputError
-        A name was not measured, or the number is not positive.
+        A name was not measured or stands twice, or the number is not positive.
     """
     if isinstance(genes, str):
         if genes != "all":
             raise InputError(f"genes is a number, 'all' or a list of names, not {genes!r}")
         return raw.genes[np.flatnonzero(raw.counts.getnnz(axis=0))]
-    if isinstance(genes, int):
-        return _most_divergent(raw, codes, genes)
+    if isinstance(genes, int | np.integer):
+        return _most_divergent(raw, codes, int(genes))
+    twice = [name for name, n_times in Counter(genes).items() if n_times > 1]
+    if twice or not len(genes):
+        problem = f"names {shown(twice)} more than once" if twice else "is empty"
+        raise InputError(f"the list of genes {problem}; it names one gene or more, each once")
     wanted = GenePanel.of_names(genes)
     match = match_genes(raw.genes, wanted, min_coverage=0.0)
     missing = np.setdiff1d(np.arange(len(wanted)), match.target)
@@ -57,9 +61,7 @@ def choose_panel(raw: RawCounts, codes: npt.NDArray[np.int32], genes: Genes) -> 
 def _most_divergent(raw: RawCounts, codes: npt.NDArray[np.int32], n_genes: int) -> GenePanel:
     if n_genes < 1:
         raise InputError(f"a panel has at least one gene, not {n_genes}")
-    ranking = rank_genes(raw.counts, codes, raw.genes)
-    order = ranking.order
-    detected = order[ranking.n_cells[order] >= MIN_CELLS]
+    detected = rank_genes(raw.counts, codes, raw.genes).detected
     if not len(detected):
         raise InputError(f"no gene is detected in {MIN_CELLS} cells or more")
     return raw.genes[detected[:n_genes]]

@@ -20,12 +20,19 @@ COMMANDS = {
     "annotate": ("commands", "Name the type of each cell of a file."),
     "evaluate": ("commands", "Score annotated cells against their true types."),
     "inspect": ("commands", "Show what a model file says, or a network of the original study."),
+    "import": ("import_model", "Make a model file of a whole-model .h5 file of Keras 2."),
+    "export": ("export", "Write the network of a model for other programs."),
     "genes": ("commands", "Rank genes by how well their counts tell the types apart."),
+    "panel": ("panel", "Choose few genes that tell the types apart, and say how well."),
+    "tune": ("tune", "Search the settings under which a network names cells best."),
+    "fetch": ("fetch", "Download a published set of cells, and write it to one file."),
     "demo": (
         "commands",
         "Train, evaluate, annotate and save on 700 real blood cells, without network.",
     ),
 }
+# name -> the function of that module, where it cannot have the command's name
+FUNCTIONS = {"import": "import_model"}
 
 
 def build_app() -> App:
@@ -37,9 +44,11 @@ def build_app() -> App:
         help_format="plaintext",
         print_error=False,
         exit_on_error=False,
+        suppress_keyboard_interrupt=False,
     )
     for name, (module, summary) in COMMANDS.items():
-        app.command(f"cellclassifier.cli.{module}:{name}", name=name, help=summary)
+        function = FUNCTIONS.get(name, name)
+        app.command(f"cellclassifier.cli.{module}:{function}", name=name, help=summary)
     return app
 
 
@@ -51,8 +60,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _fail(str(error), FAILED)
     except CycloptsError as error:
         _fail(f"{error} (cellclassifier --help lists the options)", MISUSED)
-    except KeyboardInterrupt:
-        _fail("interrupted; nothing was written", INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        _fail(str(interrupt) or "interrupted; nothing was written", INTERRUPTED)
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise

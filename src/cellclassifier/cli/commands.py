@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
-Genes = int | Literal["all"]
+Genes = int | Literal["all"] | Path
 
 
 def train(
@@ -18,9 +18,11 @@ def train(
     *,
     labels_key: str,
     out: Path,
-    network: str = "linear",
+    network: str | None = None,
+    config: Path | None = None,
     genes: Genes | None = None,
     epochs: int | None = None,
+    engine: Literal["keras", "lowlevel"] = "keras",
     seed: int = 0,
     layer: str | None = None,
     library_size_key: str | None = None,
@@ -37,12 +39,20 @@ def train(
     out
         The model file to write, MODEL.keras.
     network
-        linear, mlp, cnn, or one of the original study's: original-mlp, original-cnn.
+        linear, mlp, cnn, or one of the original study's: original-mlp, original-cnn. Without it,
+        the one of the settings file, or else linear.
+    config
+        A settings file, as tune writes it: network, genes, normalisation and training.
     genes
-        How many of the most divergent genes to look at, or all. Without it, what goes with the
-        network: 4000 for linear, mlp and cnn.
+        How many of the most divergent genes to look at, or all, or a file with the names of those
+        to look at: a CSV that panel or genes wrote, or one name a line. Without it, what the
+        settings file says, or else what goes with the network: 4000 for linear, mlp and cnn.
     epochs
-        Passes over the cells at most; without it, what goes with the network.
+        Passes over the cells at most; without it, what the settings file says, or else what goes
+        with the network.
+    engine
+        What runs the network: keras, or lowlevel, which is faster for convolutional networks on a
+        processor and needs TensorFlow.
     seed
         The same seed gives the same model on the same machine.
     layer
@@ -53,17 +63,22 @@ def train(
         The column of .var with the gene names or ids.
     """
     import cellclassifier as cc
-    from cellclassifier.classifier.recipes import training_for
+    from cellclassifier.classifier.settings import choose_settings
+    from cellclassifier.data import read_gene_list
     from cellclassifier.files import check_writable
     from cellclassifier.modelfile.model import check_model_path
     from cellclassifier.training import progress_bar
 
     check_writable(check_model_path(out))
-    classifier = cc.CellTypeClassifier(
-        network, genes=genes, training=training_for(network, epochs=epochs), seed=seed
-    )
+    named = read_gene_list(genes) if isinstance(genes, Path) else None
+    n_genes = None if isinstance(genes, Path) else genes
+    settings = choose_settings(network, config=config, genes=n_genes, epochs=epochs)
+    classifier = settings.classifier(seed=seed)
+    classifier.set_params(engine=engine)
+    if named is not None:
+        classifier.set_params(genes=named)
     cells = cc.read_cells(reference)
-    with progress_bar(f"training {network}") as watch:
+    with progress_bar(f"training {settings.network.name}") as watch:
         classifier.fit(
             cells,
             labels_key=labels_key,
@@ -82,6 +97,7 @@ def annotate(
     *,
     model: Path,
     out: Path,
+    engine: Literal["keras", "lowlevel"] = "keras",
     layer: str | None = None,
     library_size_key: str | None = None,
     gene_ids: str | None = None,
@@ -97,6 +113,9 @@ def annotate(
     out
         The annotated copy to write, .h5ad or .zarr; the keys it gains are listed in
         docs/reference/keys.md.
+    engine
+        What runs the network: keras, or lowlevel, which is faster for convolutional networks on a
+        processor and needs TensorFlow.
     layer
         The layer with the raw counts, where find_counts shall look nowhere else.
     library_size_key
@@ -110,7 +129,7 @@ def annotate(
     from cellclassifier.reporting import predictions_table
 
     check_writable(check_cells_path(out))
-    classifier = cc.CellTypeClassifier.load(model)
+    classifier = cc.CellTypeClassifier.load(model, engine=engine)
     named = classifier.annotate(
         cc.read_cells(cells), layer=layer, library_size_key=library_size_key, gene_ids=gene_ids
     )
@@ -209,6 +228,7 @@ def genes(
     *,
     labels_key: str,
     out: Path,
+    plot: Path | None = None,
     weights: Literal["equal", "class_share"] = "equal",
     estimator: Literal["smoothed", "plug_in", "miller_madow"] = "smoothed",
     layer: str | None = None,
@@ -224,6 +244,9 @@ def genes(
         The column of .obs with the cell types.
     out
         The CSV to write: rank, ensembl_id, gene_symbol, js_divergence_nats, n_cells.
+    plot
+        Where to draw some cells by genes, in the file's order and by divergence: .png, .svg or
+        .pdf.
     weights
         equal gives each type the same weight; class_share its share of the cells, which makes the
         divergence the mutual information of count and type.
@@ -238,8 +261,11 @@ def genes(
     import cellclassifier as cc
     from cellclassifier.data import read_training_labels
     from cellclassifier.files import check_writable
+    from cellclassifier.reporting import plots
 
     check_writable(out)
+    if plot is not None:
+        check_writable(plots.check_figure_path(plot))
     cells = cc.read_cells(reference)
     labels = read_training_labels(cells, labels_key)
     raw = cc.find_counts(cells, layer=layer, gene_ids=gene_ids)
@@ -247,6 +273,9 @@ def genes(
     ranking = cc.rank_genes(raw.counts, codes, raw.genes, weights=weights, estimator=estimator)
     ranking.save(out)
     _say(f"wrote {out}: {len(raw.genes):,} genes, best first")
+    if plot is not None:
+        plots.save_figure(plots.genes(ranking, raw.counts, labels), plot)
+        _say(f"wrote {plot}")
 
 
 def demo(*, out: Path = Path("demo"), seed: int = 0) -> None:

@@ -10,14 +10,20 @@ from cellclassifier.data.annotations import (
     write_predictions,
 )
 from cellclassifier.data.counts import RawCounts, find_counts
+from cellclassifier.data.gene_lists import read_gene_list
 from cellclassifier.data.genes import GeneMatch, GenePanel, match_genes
+from cellclassifier.data.names import read_names
 from cellclassifier.data.normalisation import Normalisation
 from cellclassifier.data.ranking import GeneRanking, rank_genes
 from cellclassifier.data.reading import read_cells
-from cellclassifier.data.splitting import stratified_split
+from cellclassifier.data.redundancy import GeneChoice, choose_genes
+from cellclassifier.data.splitting import stratified_folds, stratified_split
+from cellclassifier.data.tenx import TENX_FILES, read_tenx_folder
 
 __all__ = [
+    "TENX_FILES",
     "AlignedCounts",
+    "GeneChoice",
     "GeneMatch",
     "GenePanel",
     "GeneRanking",
@@ -25,14 +31,19 @@ __all__ = [
     "RawCounts",
     "align_genes",
     "check_cells_path",
+    "choose_genes",
     "find_counts",
     "match_genes",
     "rank_genes",
     "read_cells",
+    "read_gene_list",
     "read_labels",
+    "read_names",
     "read_predictions",
+    "read_tenx_folder",
     "read_training_labels",
     "select_genes",
+    "stratified_folds",
     "stratified_split",
     "write_cells",
     "write_predictions",

@@ -93,6 +93,12 @@ def write_predictions(
     provenance
         What made them: model hash, versions, settings; texts and numbers.
     """
+    if not predictions.cell_names.equals(cells.obs_names):
+        raise InputError(
+            f"these are predictions of {len(predictions):,} cells such as "
+            f"{shown(predictions.cell_names[:2])}, not of the {cells.n_obs:,} cells such as "
+            f"{shown(cells.obs_names[:2])}"
+        )
     labels = list(predictions.label_space.labels)
     cells.obs[LABEL_KEY] = pd.Categorical(predictions.labels, categories=labels)
     cells.obs[CONFIDENCE_KEY] = predictions.confidence

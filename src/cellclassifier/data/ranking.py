@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -140,6 +140,8 @@ def rank_genes(
     >>> ranking.divergence.round(4).tolist()
     [0.6931, 0.0]
     """
+    _check_choice("weights", weights, get_args(Weights))
+    _check_choice("estimator", estimator, get_args(Estimator))
     n_types = _check_codes(counts, codes, genes)
     cells_per_type = np.bincount(codes, minlength=n_types).astype(np.float64)
     type_weights = (
@@ -152,6 +154,11 @@ def rank_genes(
     histograms = _count_histograms(counts, codes, cells_per_type, pooled_from)
     divergence = _divergence(histograms, cells_per_type, type_weights, estimator)
     return GeneRanking(genes, divergence, counts.getnnz(axis=0).astype(np.int64))
+
+
+def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InputError(f"{name} is one of {list(allowed)}, not {value!r}")
 
 
 def _check_codes(

@@ -6,18 +6,20 @@ from pathlib import Path
 import anndata as ad
 import h5py
 
+from cellclassifier.data.matlab import read_mat
 from cellclassifier.errors import FileFormatError
 
-READABLE = ".h5ad and .zarr"
+READABLE = ".h5ad, .zarr and .mat"
 
 
 def read_cells(path: str | Path) -> ad.AnnData:
-    """Read the cells of an ``.h5ad`` file or a ``.zarr`` store.
+    """Read the cells of an ``.h5ad`` file, a ``.zarr`` store, or a MATLAB ``.mat`` file.
 
     Parameters
     ----------
     path
-        The file, or the folder of the store.
+        The file, or the folder of the store. A MATLAB file is of version 7.3 and holds ``data``
+        and one-based ``labels``, which become ``obs["label"]``.
 
     Raises
     ------
@@ -38,6 +40,8 @@ def read_cells(path: str | Path) -> ad.AnnData:
         return _read_zarr(path)
     if path.suffix == ".h5ad":
         return _read_h5ad(path)
+    if path.suffix == ".mat":
+        return read_mat(path)
     raise FileFormatError(
         f"'{path}' is of a kind that cannot be read: it ends in '{path.suffix}', but {READABLE} "
         "are known. scanpy.read(path).write_h5ad('cells.h5ad') makes one of many kinds"

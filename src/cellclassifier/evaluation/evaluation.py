@@ -149,9 +149,8 @@ def evaluate(
 
     Examples
     --------
-    >>> named = Predictions(
-    ...     LabelSpace(("B", "T")), np.array([[0.9, 0.1], [0.2, 0.8]], "float32"), pd.Index(["a", "b"])
-    ... )
+    >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8]], dtype="float32")
+    >>> named = Predictions(LabelSpace(("B", "T")), probabilities, pd.Index(["a", "b"]))
     >>> evaluate(["B", "T"], named).accuracy
     1.0
     """

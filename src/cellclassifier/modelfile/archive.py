@@ -7,6 +7,7 @@ which holds the SHA-256 of the other three. docs/reference/model-format.md speci
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +16,7 @@ from typing import IO, Any
 
 from cellclassifier.errors import ModelFileError
 from cellclassifier.modelfile.manifest import Manifest
+from cellclassifier.modelfile.safety import parse_json, refuse_foreign_code
 
 MANIFEST = "cellclassifier.json"
 KERAS_PARTS = ("config.json", "metadata.json", "model.weights.h5")
@@ -25,6 +27,7 @@ MAX_BYTES: Mapping[str, int] = {
     "metadata.json": 2**20,
     "model.weights.h5": 8 * 2**30,
 }
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 CHUNK = 2**20
 
 
@@ -58,10 +61,7 @@ def manifest_json(path: str | Path) -> dict[str, Any]:
 def _checked(path: Path) -> tuple[Manifest, dict[str, Any]]:
     with _opened(path) as archive:
         text = _read(archive, MANIFEST)
-        try:
-            content = json.loads(text)
-        except ValueError as error:
-            raise ModelFileError(f"{MANIFEST} is not JSON: {error}") from error
+        content = parse_json(text, MANIFEST)
         manifest = Manifest.from_json(content, hashlib.sha256(text).hexdigest())
         parts = content.get("parts")
         for name in KERAS_PARTS:
@@ -71,7 +71,7 @@ def _checked(path: Path) -> tuple[Manifest, dict[str, Any]]:
                     f"its part {name} is not the one it was written with (SHA-256 differs); "
                     "the file was damaged or changed: get it again from its source"
                 )
-        _refuse_foreign_code(_read(archive, "config.json"))
+        refuse_foreign_code(parse_json(_read(archive, "config.json"), "config.json"))
     return manifest, content
 
 
@@ -83,13 +83,13 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive)
             yield archive
-    except zipfile.BadZipFile as error:
+    except ModelFileError as error:
+        raise ModelFileError(f"'{path}' cannot be loaded: {error}") from error
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, OSError) as error:
         raise ModelFileError(
             f"'{path}' is not a model file: {error} ({path.stat().st_size:,} bytes); "
             "a .keras file is a zip archive"
         ) from error
-    except ModelFileError as error:
-        raise ModelFileError(f"'{path}' cannot be loaded: {error}") from error
 
 
 def _check_members(archive: zipfile.ZipFile) -> None:
@@ -105,6 +105,11 @@ def _check_members(archive: zipfile.ZipFile) -> None:
             raise ModelFileError(
                 f"its part {member.filename} unpacks to {member.file_size:,} bytes, more than "
                 f"the {MAX_BYTES[member.filename]:,} allowed"
+            )
+        if member.compress_type not in COMPRESSIONS:
+            raise ModelFileError(
+                f"its part {member.filename} is packed by method {member.compress_type}; "
+                "a model file's parts are stored or deflated"
             )
 
 
@@ -126,34 +131,5 @@ def _member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
     try:
         with archive.open(name) as member:
             yield member
-    except (OSError, EOFError, NotImplementedError, RuntimeError) as error:
+    except (OSError, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise ModelFileError(f"its part {name} cannot be read: {error}") from error
-
-
-def _refuse_foreign_code(config: bytes) -> None:
-    """Refuse a network that is built of anything but Keras's own classes."""
-    try:
-        content = json.loads(config)
-    except ValueError as error:
-        raise ModelFileError(f"config.json is not JSON: {error}") from error
-    for node in _nodes(content):
-        name, module, registered = (
-            node.get(key) for key in ("class_name", "module", "registered_name")
-        )
-        from_keras = module is None or module == "keras" or str(module).startswith("keras.")
-        if not from_keras or name == "Lambda" or registered not in (None, name):
-            raise ModelFileError(
-                f"its network holds {name} of {module or registered}; only Keras's own layers "
-                "other than Lambda are loaded, since others may run code from the file"
-            )
-
-
-def _nodes(content: object) -> Iterator[dict[str, Any]]:
-    if isinstance(content, dict):
-        if isinstance(content.get("class_name"), str):
-            yield content
-        for value in content.values():
-            yield from _nodes(value)
-    elif isinstance(content, list):
-        for value in content:
-            yield from _nodes(value)

@@ -21,7 +21,7 @@ class Manifest:
     Parameters
     ----------
     network
-        ``name``, ``n_parameters``.
+        ``name``, ``options`` other than the network's own, ``n_parameters``.
     panel
         The genes, in the order of the network's input.
     label_space
@@ -89,7 +89,7 @@ class Manifest:
             )
         try:
             manifest = cls(
-                network=dict(content["network"]),
+                network=_network(content["network"]),
                 panel=_panel(content["genes"]),
                 label_space=LabelSpace(_texts(content["labels"]), tuple(content["ontology_ids"])),
                 normalisation=Normalisation(**content["normalisation"]),
@@ -102,6 +102,14 @@ class Manifest:
         except (KeyError, TypeError, ValueError, InputError, LabelError) as error:
             raise ModelFileError(f"cellclassifier.json is broken: {error!r}") from error
         return manifest
+
+
+def _network(network: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(network["name"], str):
+        raise TypeError(f"the network's name is {network['name']!r}")
+    if not isinstance(network.get("options", {}), dict):  # files before tuning have none
+        raise TypeError(f"the network's options are {network['options']!r}")
+    return dict(network)
 
 
 def _panel(genes: Mapping[str, Any]) -> GenePanel:

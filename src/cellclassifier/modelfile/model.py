@@ -1,5 +1,8 @@
 """A trained network and its manifest, to one file and back."""
 
+import math
+import warnings
+from importlib.metadata import version
 from pathlib import Path
 
 from cellclassifier.errors import ModelFileError
@@ -7,6 +10,8 @@ from cellclassifier.files import replacing
 from cellclassifier.modelfile.archive import add_manifest, read_manifest
 from cellclassifier.modelfile.manifest import Manifest
 from cellclassifier.networks import keras
+
+VERSIONED = ("cellclassifier", "keras", "numpy", "scipy", "anndata")
 
 
 def write_model(path: str | Path, model: keras.Model, manifest: Manifest) -> Manifest:
@@ -42,11 +47,16 @@ def read_model(path: str | Path) -> tuple[keras.Model, Manifest]:
     """
     manifest = read_manifest(path)
     try:
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        with warnings.catch_warnings():
+            # where weights are missing Keras warns, and goes on with random ones
+            warnings.simplefilter("error", UserWarning)
+            model = keras.models.load_model(path, compile=False, safe_mode=True)
+        n_genes, n_types = math.prod(model.input_shape[1:]), model.output_shape[-1]
+    except (
+        ValueError, TypeError, LookupError, AttributeError, RuntimeError, OSError, UserWarning,
+    ) as error:  # fmt: skip
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelFileError(f"Keras cannot load '{path}': {reason}") from error
-    n_genes, n_types = model.input_shape[1], model.output_shape[-1]
     if (n_genes, n_types) != (len(manifest.panel), len(manifest.label_space)):
         raise ModelFileError(
             f"'{path}' does not fit together: its network takes {n_genes} genes and knows "
@@ -62,3 +72,8 @@ def check_model_path(path: str | Path) -> Path:
     if path.suffix != ".keras":
         raise ModelFileError(f"cannot write a model to '{path}': its name has to end in .keras")
     return path
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages that make a model, and the Keras backend."""
+    return {name: version(name) for name in VERSIONED} | {"backend": keras.backend.backend()}

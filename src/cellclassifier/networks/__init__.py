@@ -1,10 +1,13 @@
 """The family of networks, on Keras 3."""
 
-from cellclassifier.networks.backend import keras
+from cellclassifier.networks.adoption import as_classifier
+from cellclassifier.networks.backend import free_memory, keras
 from cellclassifier.networks.cnn import ConvBlock, build_cnn
+from cellclassifier.networks.engines import Engine, check_engine, choose_predictor
 from cellclassifier.networks.inference import divide_logits, logits_model, predict_logits, to_batch
 from cellclassifier.networks.linear import build_linear
 from cellclassifier.networks.mlp import build_mlp
+from cellclassifier.networks.options import check_options, configure_network
 from cellclassifier.networks.registry import (
     NETWORKS,
     PRESETS,
@@ -17,13 +20,20 @@ __all__ = [
     "NETWORKS",
     "PRESETS",
     "ConvBlock",
+    "Engine",
     "NetworkBuilder",
+    "as_classifier",
     "build_cnn",
     "build_linear",
     "build_mlp",
     "build_preset",
+    "check_engine",
+    "check_options",
+    "choose_predictor",
+    "configure_network",
     "divide_logits",
     "find_network",
+    "free_memory",
     "keras",
     "logits_model",
     "predict_logits",

@@ -42,4 +42,15 @@ if "keras" not in sys.modules:
 
 import keras  # noqa: E402  (the backend is chosen first)
 
-__all__ = ["choose_backend", "keras"]
+
+def free_memory() -> None:
+    """Forget all that Keras and its backend keep of networks that are no longer used.
+
+    Where many networks are built in one process, what was compiled for each would pile up.
+    """
+    keras.utils.clear_session()
+    if keras.backend.backend() == "jax":
+        sys.modules["jax"].clear_caches()
+
+
+__all__ = ["choose_backend", "free_memory", "keras"]

@@ -25,7 +25,7 @@ def logits_model(model: keras.Model) -> keras.Model:
             f"the network '{model.name}' has no dense layer named '{LOGITS}' before its softmax; "
             f"its layers are {[layer.name for layer in model.layers]}"
         )
-    return keras.Model(model.input, layer.output, name=f"{model.name}_logits")
+    return keras.Model(model.inputs[0], layer.output, name=f"{model.name}_logits")
 
 
 def to_batch(expression: sparse.csr_matrix, model: keras.Model) -> npt.NDArray[np.float32]:

@@ -1,6 +1,7 @@
 """Evaluations, predictions and models, for people to read; knows no Keras."""
 
 from cellclassifier.reporting import plots
+from cellclassifier.reporting.panel_table import panel_table
 from cellclassifier.reporting.tables import evaluation_table, model_table, predictions_table
 
-__all__ = ["evaluation_table", "model_table", "plots", "predictions_table"]
+__all__ = ["evaluation_table", "model_table", "panel_table", "plots", "predictions_table"]

@@ -1,4 +1,4 @@
-"""Figures, drawn with matplotlib; each takes axes and returns them, in scanpy's manner."""
+"""Figures, drawn with matplotlib; each takes axes, or a figure, and returns them."""
 
 from pathlib import Path
 from typing import Literal
@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from cellclassifier.errors import OutputError
 from cellclassifier.evaluation import Evaluation
 from cellclassifier.files import replacing
+from cellclassifier.reporting.gene_plots import genes as genes
+from cellclassifier.reporting.gene_plots import panel as panel
 
 FIGURE_KINDS = (".png", ".svg", ".pdf")
 # up to here a cell of the matrix is large enough for its number
@@ -81,10 +83,10 @@ def check_figure_path(path: str | Path) -> Path:
     return path
 
 
-def save_figure(ax: Axes, path: str | Path) -> None:
-    """Write the figure of `ax` as PNG, SVG or PDF, whole or not at all."""
+def save_figure(drawn: Axes | Figure, path: str | Path) -> None:
+    """Write a figure, or the one of some axes, as PNG, SVG or PDF, whole or not at all."""
     path = check_figure_path(path)
-    figure = ax.get_figure(root=True)
+    figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
     if figure is None:
         raise OutputError(f"cannot draw '{path}': these axes were removed from their figure")
     with replacing(path) as temporary:

@@ -53,35 +53,57 @@ def predictions_table(predictions: Predictions) -> RenderableType:
 
 def model_table(manifest: Manifest) -> RenderableType:
     """Return what a model file says about itself."""
-    training, normalisation = manifest.training, manifest.normalisation
+    normalisation = manifest.normalisation
     transform = "log1p of raw counts"
     if normalisation.method == "log1p_per_library":
         transform = f"log1p of counts per {normalisation.counts_per_cell:,g}"
     names = manifest.panel.names
     more = f" and {len(names) - SHOWN_GENES:,} more" if len(names) > SHOWN_GENES else ""
-    types = Table("type", box=None, pad_edge=False)
-    types.add_column("training cells", justify="right")
-    for label, n_cells in training["n_cells_per_type"].items():
-        types.add_row(label, f"{n_cells:,}")
+    imported = manifest.training.get("imported")
     facts = _facts(
         {
             "network": f"{manifest.network['name']}, "
             f"{manifest.network['n_parameters']:,} parameters",
             "genes": f"{len(names):,}: {', '.join(names[:SHOWN_GENES])}{more}",
             "normalisation": transform,
-            "trained on": f"{training['n_cells']:,} cells, "
-            f"labels in .obs['{training['labels_key']}'], {training['counts']}",
-            "depth": f"median {training['median_library_size']:,.0f} counts a cell over "
-            f"{training['n_genes_measured']:,} genes",
-            "validation": _validation(training["validation"]),
-            "temperature": f"{manifest.calibration['temperature']:.3f} "
-            f"(fitted on {manifest.calibration['n_cells']:,} cells set apart)",
+            **(_training_facts(manifest) if imported is None else _import_facts(imported)),
             "made": f"{manifest.created} by cellclassifier {manifest.versions['cellclassifier']}, "
             f"Keras {manifest.versions['keras']} on {manifest.versions['backend']}",
             "SHA-256": str(manifest.sha256),
         }
     )
-    return Group(facts, "", types)
+    return Group(facts, "", _types_table(manifest))
+
+
+def _types_table(manifest: Manifest) -> Table:
+    n_cells_per_type = manifest.training.get("n_cells_per_type", {})
+    table = Table("type", box=None, pad_edge=False)
+    table.add_column("training cells", justify="right")
+    for label in manifest.label_space.labels:
+        n_cells = n_cells_per_type.get(label)
+        table.add_row(label, "not known" if n_cells is None else f"{n_cells:,}")
+    return table
+
+
+def _training_facts(manifest: Manifest) -> dict[str, str]:
+    training = manifest.training
+    return {
+        "trained on": f"{training['n_cells']:,} cells, "
+        f"labels in .obs['{training['labels_key']}'], {training['counts']}",
+        "depth": f"median {training['median_library_size']:,.0f} counts a cell over "
+        f"{training['n_genes_measured']:,} genes",
+        "validation": _validation(training["validation"]),
+        "temperature": f"{manifest.calibration['temperature']:.3f} "
+        f"(fitted on {manifest.calibration['n_cells']:,} cells set apart)",
+    }
+
+
+def _import_facts(imported: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "imported from": f"{imported['file']} of Keras {imported['keras_version']}, "
+        f"SHA-256 {imported['sha256']}",
+        "temperature": "none: the probabilities are as the network gives them",
+    }
 
 
 def _validation(scores: Mapping[str, Any] | None) -> str:

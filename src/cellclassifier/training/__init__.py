@@ -1,6 +1,6 @@
 """How networks learn."""
 
-from cellclassifier.training.config import TrainingConfig
+from cellclassifier.training.config import TrainingConfig, check_seed
 from cellclassifier.training.progress import Watcher, progress_bar, watch_nothing
 from cellclassifier.training.trainer import TrainingRecord, train_network
 
@@ -8,6 +8,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingRecord",
     "Watcher",
+    "check_seed",
     "progress_bar",
     "train_network",
     "watch_nothing",

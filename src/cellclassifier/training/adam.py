@@ -75,6 +75,8 @@ def train_by_adam(
     logits.compile(
         optimizer=keras.optimizers.Adam(config.learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        # what the tuner compares: the loss without penalties and class weights
+        metrics=[keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="log_loss")],
         weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
     )
     watching = _Watching(config.epochs, watch)

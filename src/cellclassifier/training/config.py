@@ -10,6 +10,8 @@ from cellclassifier.errors import InputError
 
 SOLVERS = ("adam", "lbfgs")
 CLASS_WEIGHTS = ("none", "sqrt", "balanced")
+# Keras takes seeds of 32 bits, and ours gain a few for the layers
+MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,12 @@ class TrainingConfig:
         for name in ("epochs", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} has to be positive, not {getattr(self, name)}")
+        if not self.penalty >= 0:
+            raise InputError(f"penalty cannot be negative, it is {self.penalty:g}")
+        if self.patience is not None and self.patience < 1:
+            raise InputError(
+                f"patience is one epoch or more, or None to never stop early, not {self.patience}"
+            )
         if not 0 <= self.validation_fraction < 1:
             raise InputError(
                 f"validation_fraction lies in [0, 1), it is not {self.validation_fraction:g}"
@@ -78,3 +86,16 @@ class TrainingConfig:
     def to_json(self) -> dict[str, Any]:
         """Return the settings for the model file."""
         return asdict(self)
+
+
+def check_seed(seed: int) -> int:
+    """Return `seed` where Keras and NumPy can both begin from it.
+
+    >>> check_seed(-1)
+    Traceback (most recent call last):
+    ...
+    cellclassifier.errors.InputError: a seed is a whole number from 0 to 2,147,483,647, not -1
+    """
+    if not isinstance(seed, int | np.integer) or not 0 <= seed <= MAX_SEED:
+        raise InputError(f"a seed is a whole number from 0 to {MAX_SEED:,}, not {seed!r}")
+    return int(seed)

@@ -68,7 +68,7 @@ class _SoftmaxLoss:
         return value, np.concatenate([slope.ravel(), total])
 
     def scores(self, parameters: Floats, validation: Examples) -> dict[str, float]:
-        """Return loss and accuracy on cells set apart, weighted as in training.
+        """Return loss and accuracy on cells set apart, weighted as in training, and the plain loss.
 
         The loss is taken at its best temperature: the scale of the logits is calibrated later, so
         that it may not decide when to stop.
@@ -83,6 +83,7 @@ class _SoftmaxLoss:
         weights = validation.cell_weights
         return {
             "val_loss": float(-np.average(of_truth, weights=weights)),
+            "val_log_loss": float(-of_truth.mean()),
             "val_accuracy": float(np.average(right, weights=weights)),
         }
 
@@ -124,6 +125,7 @@ def train_by_lbfgs(
     training: Examples,
     validation: Examples,
     config: TrainingConfig,
+    rng: np.random.Generator,  # noqa: ARG001  (the optimum does not depend on chance)
     watch: Watcher,
 ) -> list[dict[str, float]]:
     """Train a linear `logits` in place by L-BFGS; return the scores of each iteration.

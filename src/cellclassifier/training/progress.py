@@ -27,13 +27,20 @@ def progress_bar(what: str) -> Iterator[Watcher]:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("{task.fields[scores]}"),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(what, total=None, scores="")
+    progress = Progress(*columns, console=Console(stderr=True))
+    task = progress.add_task(what, total=None, scores="")
 
-        def watch(epoch: int, n_epochs: int, scores: Mapping[str, float]) -> None:
-            text = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
-            progress.update(task, completed=epoch, total=n_epochs, scores=text)
+    def watch(epoch: int, n_epochs: int, scores: Mapping[str, float]) -> None:
+        text = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
+        progress.update(task, completed=epoch, total=n_epochs, scores=text)
 
+    progress.start()
+    try:
         yield watch
-        done = progress.tasks[0].completed
-        progress.update(task, total=done)  # stopping early is the end, too
+    except BaseException:
+        progress.live.transient = True  # the bar goes, so that the error stands alone
+        progress.live.stop()
+        raise
+    done = progress.tasks[0].completed
+    progress.update(task, total=done)  # stopping early is the end, too
+    progress.stop()

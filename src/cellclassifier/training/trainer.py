@@ -1,7 +1,7 @@
 """Training, as a story."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,13 +10,37 @@ from scipy.special import softmax
 
 from cellclassifier.data import stratified_split
 from cellclassifier.evaluation.metrics import expected_calibration_error, log_loss
-from cellclassifier.networks import divide_logits, keras, logits_model, predict_logits
+from cellclassifier.networks import (
+    Engine,
+    check_engine,
+    divide_logits,
+    keras,
+    logits_model,
+    predict_logits,
+)
 from cellclassifier.training.adam import train_by_adam
 from cellclassifier.training.config import TrainingConfig
 from cellclassifier.training.examples import Examples
 from cellclassifier.training.lbfgs import train_by_lbfgs
 from cellclassifier.training.progress import Watcher, watch_nothing
 from cellclassifier.trust import calibrate_temperature
+
+
+class Solver(Protocol):
+    """Trains logits in place, and returns the scores of each epoch."""
+
+    def __call__(
+        self,
+        logits: keras.Model,
+        training: Examples,
+        validation: Examples,
+        config: TrainingConfig,
+        rng: np.random.Generator,
+        watch: Watcher,
+        /,
+    ) -> list[dict[str, float]]:
+        """Stop early, and put the best weights back."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -28,7 +52,7 @@ class TrainingRecord:
     n_cells
         Cells the final weights were trained on.
     history
-        Loss, validation loss and validation accuracy of each epoch.
+        Loss, validation loss, log-loss and accuracy of each epoch.
     best_epoch
         The epoch whose weights were kept, from 1.
     temperature
@@ -69,6 +93,7 @@ def train_network(
     config: TrainingConfig,
     *,
     seed: int = 0,
+    engine: Engine = "keras",
     watch: Watcher = watch_nothing,
 ) -> TrainingRecord:
     """Train `model` in place; the same seed on the same machine gives the same bits.
@@ -85,9 +110,13 @@ def train_network(
         How to train.
     seed
         Of the validation split and of the order of cells.
+    engine
+        What runs the gradient steps: Keras, or the low-level twin.
     watch
         Called after each epoch.
     """
+    check_engine(engine)
+    solve = _solver(config, engine)
     rng = np.random.default_rng(seed)
     n_types = model.output_shape[-1]
     examples = Examples(expression, codes, config.cell_weights(codes, n_types))
@@ -96,7 +125,7 @@ def train_network(
 
     logits = logits_model(model)
     untrained = [keras.ops.convert_to_numpy(variable) for variable in logits.variables]
-    history = _solve(logits, training, validation, config, rng, watch)
+    history = solve(logits, training, validation, config, rng, watch)
     best_epoch = _best_epoch(history)
 
     held_out = predict_logits(logits, validation.expression)
@@ -107,23 +136,21 @@ def train_network(
         for variable, value in zip(logits.variables, untrained, strict=True):
             variable.assign(value)
         again = replace(config, epochs=best_epoch, patience=None)
-        _solve(logits, examples, examples[apart[:0]], again, np.random.default_rng(seed), watch)
+        solve(logits, examples, examples[apart[:0]], again, np.random.default_rng(seed), watch)
         training = examples
     divide_logits(model, temperature)
     return TrainingRecord(len(training), history, best_epoch, temperature, scores)
 
 
-def _solve(
-    logits: keras.Model,
-    training: Examples,
-    validation: Examples,
-    config: TrainingConfig,
-    rng: np.random.Generator,
-    watch: Watcher,
-) -> list[dict[str, float]]:
+def _solver(config: TrainingConfig, engine: Engine) -> Solver:
     if config.solver == "lbfgs":
-        return train_by_lbfgs(logits, training, validation, config, watch)
-    return train_by_adam(logits, training, validation, config, rng, watch)
+        return train_by_lbfgs
+    if engine == "keras":
+        return train_by_adam
+    # here, since it needs TensorFlow, which is an extra
+    from cellclassifier.training.lowlevel import train_by_lowlevel
+
+    return train_by_lowlevel
 
 
 def _best_epoch(history: list[dict[str, float]]) -> int:

@@ -1,0 +1,183 @@
+"""The model file: what it holds, and that it comes back as it was."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from cellclassifier import CellTypeClassifier, Normalisation, TrainingConfig
+from cellclassifier.data import align_genes, find_counts
+from cellclassifier.errors import ModelFileError, OutputError
+from cellclassifier.modelfile import manifest_json, model, read_manifest
+
+MEMBERS = {"config.json", "metadata.json", "model.weights.h5", "cellclassifier.json"}
+
+# What a person without this package does with the file: plain Keras, nothing else.
+PLAIN_KERAS = """
+import sys
+sys.modules["cellclassifier"] = None
+try:
+    import cellclassifier
+except ImportError:
+    pass
+else:
+    raise SystemExit("cellclassifier could be imported")
+import keras
+import numpy as np
+
+model_path, data_path, out_path = sys.argv[1:]
+data = np.load(data_path)
+model = keras.models.load_model(model_path)
+loss, accuracy = model.evaluate(data["expression"], data["codes"], verbose=0)
+probabilities = model.predict(data["expression"], verbose=0)
+np.savez(out_path, loss=loss, accuracy=accuracy, probabilities=probabilities)
+assert not any(name.startswith("cellclassifier.") for name in sys.modules)
+"""
+
+
+def contents(path):
+    with zipfile.ZipFile(path) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def test_round_trip_keeps_every_number(classifier, saved, toy_reference):
+    loaded = CellTypeClassifier.load(saved)
+    np.testing.assert_array_equal(
+        loaded.predict_proba(toy_reference), classifier.predict_proba(toy_reference)
+    )
+    for ours, theirs in zip(
+        loaded.model_.get_weights(), classifier.model_.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_round_trip_keeps_the_manifest(classifier, saved):
+    before, after = classifier.manifest_, CellTypeClassifier.load(saved).manifest_
+    parts = manifest_json(saved)["parts"]
+    assert after.to_json(parts) == before.to_json(parts)
+    assert after.sha256 == before.sha256
+    assert after.label_space == before.label_space
+    assert after.normalisation == before.normalisation
+    np.testing.assert_array_equal(after.panel.symbols, before.panel.symbols)
+    np.testing.assert_array_equal(after.panel.ensembl_ids, before.panel.ensembl_ids)
+
+
+def test_saving_what_was_loaded_gives_the_same_classifier(saved, toy_reference, tmp_path):
+    loaded = CellTypeClassifier.load(saved)
+    loaded.save(tmp_path / "again.keras")
+    again = CellTypeClassifier.load(tmp_path / "again.keras")
+    np.testing.assert_array_equal(
+        again.predict_proba(toy_reference), loaded.predict_proba(toy_reference)
+    )
+
+
+def test_file_has_four_members(saved):
+    assert contents(saved).keys() == MEMBERS
+
+
+def test_manifest_has_the_documented_fields(saved, toy_reference):
+    manifest = json.loads(contents(saved)["cellclassifier.json"])
+    assert set(manifest) == {
+        "format_name", "format", "created", "versions", "network", "labels", "ontology_ids",
+        "normalisation", "calibration", "training", "parts", "genes",
+    }  # fmt: skip
+    assert (manifest["format_name"], manifest["format"]) == ("cellclassifier model", 1)
+    assert manifest["network"]["name"] == "linear"
+    assert manifest["network"]["n_parameters"] == (60 + 1) * 3
+    assert manifest["labels"] == ["B", "NK", "T"]
+    assert manifest["ontology_ids"] == [None] * 3
+    assert manifest["normalisation"] == {"method": "log1p_per_library", "counts_per_cell": 300}
+    assert manifest["calibration"].keys() == {"method", "temperature", "n_cells"}
+    assert sorted(manifest["genes"]["symbols"]) == sorted(toy_reference.var_names)
+    assert sorted(manifest["genes"]["ensembl_ids"]) == sorted(toy_reference.var["ensembl_id"])
+    assert set(manifest["versions"]) == {
+        "cellclassifier", "keras", "numpy", "scipy", "anndata", "backend",
+    }  # fmt: skip
+
+
+def test_parts_are_the_hashes_of_the_other_members(saved):
+    members = contents(saved)
+    manifest = members.pop("cellclassifier.json")
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
+    assert json.loads(manifest)["parts"] == hashes
+    assert read_manifest(saved).sha256 == hashlib.sha256(manifest).hexdigest()
+
+
+def test_history_of_the_training_is_kept(classifier, saved):
+    training = read_manifest(saved).training
+    assert training == classifier.manifest_.training
+    assert len(training["history"]) >= training["best_epoch"] >= 1
+    assert {"loss", "val_loss", "val_accuracy"} <= training["history"][0].keys()
+    assert training["n_cells"] == 120
+    assert training["n_cells_per_type"] == {"B": 40, "NK": 40, "T": 40}
+    assert training["validation"]["n_cells"] == 12
+    assert training["seed"] == 3
+    assert training["config"]["solver"] == "lbfgs"
+
+
+@pytest.mark.parametrize("network", ["linear", "mlp"])
+def test_plain_keras_evaluates_the_file_without_this_package(toy_reference, tmp_path, network):
+    training = TrainingConfig(epochs=2, batch_size=64) if network == "mlp" else None
+    classifier = CellTypeClassifier(network, training=training)
+    classifier.fit(toy_reference, labels_key="cell_type")
+    classifier.save(tmp_path / "model.keras")
+    manifest = classifier.manifest_
+    aligned = align_genes(find_counts(toy_reference), manifest.panel)
+    np.savez(
+        tmp_path / "data.npz",
+        expression=manifest.normalisation.apply(aligned).toarray(),
+        codes=manifest.label_space.encode(toy_reference.obs["cell_type"]),
+    )
+    paths = [tmp_path / name for name in ("model.keras", "data.npz", "out.npz")]
+    # Keras's own warning is let pass: see filterwarnings in pyproject.toml
+    warnings = ["-W", "error", "-W", "ignore:__array__:DeprecationWarning"]
+    done = subprocess.run(
+        [sys.executable, "-I", *warnings, "-c", PLAIN_KERAS, *paths],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    theirs = np.load(tmp_path / "out.npz")
+    assert theirs["accuracy"] == pytest.approx(classifier.score(toy_reference, "cell_type"))
+    np.testing.assert_allclose(
+        theirs["probabilities"], classifier.predict_proba(toy_reference), rtol=0, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["model.h5", "model", "model.keras.zip"])
+def test_name_that_is_not_a_model_files(classifier, tmp_path, name):
+    with pytest.raises(ModelFileError, match=r"has to end in \.keras"):
+        classifier.save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_missing(classifier, tmp_path):
+    with pytest.raises(OutputError, match="does not exist; make it first"):
+        classifier.save(tmp_path / "missing" / "model.keras")
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("bug")])
+def test_failing_save_leaves_the_old_file_and_nothing_else(classifier, saved, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    before = saved.read_bytes()
+    monkeypatch.setattr(model, "add_manifest", fail)
+    with pytest.raises(OutputError if isinstance(error, OSError) else RuntimeError):
+        classifier.save(saved)
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_saving_replaces_the_old_file(saved, toy_reference):
+    other = CellTypeClassifier(genes=5, normalisation=Normalisation("log1p"))
+    other.fit(toy_reference, labels_key="cell_type").save(saved)
+    assert len(read_manifest(saved).panel) == 5
+    assert read_manifest(saved).normalisation.method == "log1p"
+    assert list(saved.parent.iterdir()) == [saved]
