@@ -2,11 +2,21 @@
 
 from typing import Any
 
+import anndata as ad
 import numpy as np
 import numpy.typing as npt
 
-from cellclassifier.data import RawCounts
+from cellclassifier.data import RawCounts, read_training_labels
 from cellclassifier.labels import LabelSpace
+
+
+def encode_labels(
+    reference: ad.AnnData, labels_key: str
+) -> tuple[LabelSpace, npt.NDArray[np.int32]]:
+    """Return the types of a reference, and the code of each cell."""
+    labels = read_training_labels(reference, labels_key)
+    label_space = LabelSpace.of(labels)
+    return label_space, label_space.encode(labels)
 
 
 def describe_reference(

@@ -13,7 +13,7 @@ from scipy import sparse
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from cellclassifier.classifier.account import describe_reference
+from cellclassifier.classifier.account import describe_reference, encode_labels
 from cellclassifier.classifier.panel import Genes, choose_panel
 from cellclassifier.classifier.recipes import find_recipe
 from cellclassifier.data import (
@@ -26,13 +26,11 @@ from cellclassifier.data import (
     find_counts,
     match_genes,
     read_labels,
-    read_training_labels,
     select_genes,
     write_predictions,
 )
 from cellclassifier.errors import InputError, NotFittedError
 from cellclassifier.evaluation import evaluate
-from cellclassifier.labels import LabelSpace
 from cellclassifier.modelfile import Manifest
 from cellclassifier.modelfile.exporting import ExportFormat, export_model
 from cellclassifier.modelfile.importing import Names, read_any_model
@@ -165,9 +163,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         normalisation = self.normalisation or recipe.normalisation
         config = self.training or recipe.training
 
-        labels = read_training_labels(reference, labels_key)
-        label_space = LabelSpace.of(labels)
-        codes = label_space.encode(labels)
+        label_space, codes = encode_labels(reference, labels_key)
         raw = find_counts(
             reference, layer=layer, library_size_key=library_size_key, gene_ids=gene_ids
         )
@@ -179,13 +175,9 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             model, expression, codes, config, seed=seed, engine=self.engine, watch=watch
         )
 
-        self.model_ = model
+        self.model_, size = model, int(model.count_params())
         self.manifest_ = Manifest(
-            network={
-                "name": _name(self.network),
-                "options": options,
-                "n_parameters": int(model.count_params()),
-            },
+            network={"name": _name(self.network), "options": options, "n_parameters": size},
             panel=panel,
             label_space=label_space,
             normalisation=normalisation,

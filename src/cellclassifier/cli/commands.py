@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
+from cellclassifier.cli.console import say, show_model
+
 Genes = int | Literal["all"] | Path
 
 
@@ -88,8 +90,8 @@ def train(
             watch=watch,
         )
     classifier.save(out)
-    _show_model(out)
-    _say(f"wrote {out}")
+    show_model(out)
+    say(f"wrote {out}")
 
 
 def annotate(
@@ -135,7 +137,7 @@ def annotate(
     )
     cc.write_cells(named, out)
     Console().print(predictions_table(read_predictions(named)))
-    _say(f"wrote {out}")
+    say(f"wrote {out}")
 
 
 def evaluate(
@@ -180,10 +182,10 @@ def evaluate(
     Console().print(evaluation_table(evaluation))
     if out is not None:
         evaluation.save(out)
-        _say(f"wrote {out}")
+        say(f"wrote {out}")
     if confusion is not None:
         plots.save_figure(plots.confusion(evaluation), confusion)
-        _say(f"wrote {confusion}")
+        say(f"wrote {confusion}")
 
 
 def inspect(
@@ -220,7 +222,7 @@ def inspect(
 
         _print_json(manifest_json(model))
     elif model is not None:
-        _show_model(model)
+        show_model(model)
 
 
 def genes(
@@ -272,10 +274,10 @@ def genes(
     codes = cc.LabelSpace.of(labels).encode(labels)
     ranking = cc.rank_genes(raw.counts, codes, raw.genes, weights=weights, estimator=estimator)
     ranking.save(out)
-    _say(f"wrote {out}: {len(raw.genes):,} genes, best first")
+    say(f"wrote {out}: {len(raw.genes):,} genes, best first")
     if plot is not None:
         plots.save_figure(plots.genes(ranking, raw.counts, labels), plot)
-        _say(f"wrote {plot}")
+        say(f"wrote {plot}")
 
 
 def demo(*, out: Path = Path("demo"), seed: int = 0) -> None:
@@ -294,21 +296,10 @@ def demo(*, out: Path = Path("demo"), seed: int = 0) -> None:
 
     with progress_bar("training linear") as watch:
         done = cc.run_demo(out, seed=seed, watch=watch)
-    _say(f"counts: {done.counts}")
-    _say(f"trained on {done.n_training:,} cells; scores on cells that were kept apart:")
+    say(f"counts: {done.counts}")
+    say(f"trained on {done.n_training:,} cells; scores on cells that were kept apart:")
     Console().print(evaluation_table(done.evaluation))
-    _say("wrote " + ", ".join(str(path) for path in done.files))
-
-
-def _show_model(path: Path) -> None:
-    from cellclassifier.modelfile import read_manifest
-    from cellclassifier.reporting import model_table
-
-    Console().print(model_table(read_manifest(path)))
-
-
-def _say(text: str) -> None:
-    Console().print(text, highlight=False, markup=False, soft_wrap=True)
+    say("wrote " + ", ".join(str(path) for path in done.files))
 
 
 def _print_json(content: object) -> None:
