@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cellclassifier.data import rank_genes as rank_genes
     from cellclassifier.data import read_cells as read_cells
     from cellclassifier.data import write_cells as write_cells
+    from cellclassifier.demo import demo_cells as demo_cells
     from cellclassifier.demo import run_demo as run_demo
     from cellclassifier.evaluation import Evaluation as Evaluation
     from cellclassifier.evaluation import evaluate as evaluate
@@ -69,6 +70,7 @@ _HOMES = {
     "build_linear": "networks",
     "build_mlp": "networks",
     "choose_genes": "data",
+    "demo_cells": "demo",
     "errors": "errors",
     "evaluate": "evaluation",
     "fetch_cells": "fetching",

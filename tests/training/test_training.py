@@ -125,14 +125,16 @@ def test_lbfgs_keeps_the_weights_of_the_best_iteration(expression, codes):
     training, validation = (examples(expression, codes)[rows] for rows in (kept, apart))
     logits = logits_model(build("linear"))
     config = TrainingConfig(solver="lbfgs", epochs=300, penalty=1e-6, patience=5)
-    history = train_by_lbfgs(logits, training, validation, config, watch_nothing)
+    history = train_by_lbfgs(
+        logits, training, validation, config, np.random.default_rng(0), watch_nothing
+    )
     losses = [scores["val_loss"] for scores in history]
     best = int(np.argmin(losses))
     assert len(losses) == best + 1 + config.patience
 
     again = logits_model(build("linear"))
     shorter = TrainingConfig(solver="lbfgs", epochs=best + 1, penalty=1e-6, patience=None)
-    train_by_lbfgs(again, training, validation, shorter, watch_nothing)
+    train_by_lbfgs(again, training, validation, shorter, np.random.default_rng(0), watch_nothing)
     np.testing.assert_array_equal(weights_of(logits), weights_of(again))
 
 

@@ -22,8 +22,8 @@ from cellclassifier.tuning.study import STUDY_NAME
 
 KEY = "cell_type"
 LINEAR = TuningPlan("linear", n_trials=3)
-# what is freed goes to the next trial, but not to the byte
-MEMORY_SLACK_MB = 40
+# resident memory is counted in pages, and which are free is partly chance
+MEMORY_SLACK = 1.05
 
 
 @pytest.fixture(autouse=True)
@@ -367,4 +367,4 @@ def test_memory_does_not_grow_with_the_number_of_trials(toy_reference, monkeypat
 
     plan = TuningPlan("mlp", n_trials=12, n_folds=2)
     tune(toy_reference, labels_key=KEY, plan=plan, watch=watch)
-    assert resident[12] < resident[5] + MEMORY_SLACK_MB
+    assert resident[12] < MEMORY_SLACK * resident[5]
