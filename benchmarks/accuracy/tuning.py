@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="free nothing between trials")
     keep = parser.parse_args().keep
     if keep:
-        search.free_memory = lambda: None
+        vars(search)["free_memory"] = lambda: None
     row = {"memory": "kept" if keep else "freed", **run(shared_data(DATA))}
     print(row)
     save("tuning.jsonl", [row], lambda old: old["memory"] == row["memory"])
