@@ -5,6 +5,7 @@ import inspect
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import version
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from cellclassifier import CellTypeClassifier, read_cells
-from cellclassifier.classifier.recipes import training_for
+from cellclassifier.classifier.recipes import find_recipe
 from cellclassifier.cli.app import COMMANDS
 from cellclassifier.modelfile import read_manifest
 
@@ -56,7 +57,7 @@ def test_command_line_is_the_api(command, reference_file, toy_reference, tmp_pat
     options = ["--labels-key", "cell_type", "--genes", "12", "--epochs", "3", "--seed", "4"]
     assert command("train", reference_file, *options, "--out", tmp_path / "model.keras") == 0
     by_command = CellTypeClassifier.load(tmp_path / "model.keras")
-    training = training_for("linear", epochs=3)
+    training = replace(find_recipe("linear").training, epochs=3)
     by_hand = CellTypeClassifier(genes=12, training=training, seed=4)
     by_hand.fit(toy_reference, labels_key="cell_type")
     np.testing.assert_array_equal(

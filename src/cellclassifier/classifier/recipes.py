@@ -1,7 +1,7 @@
 """What goes with each network: its genes, its normalisation, its training."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
@@ -51,9 +51,3 @@ def find_recipe(network: object) -> Recipe:
     if isinstance(network, str) and network not in RECIPES:
         raise InputError(f"there is no network '{network}'; there are {list(RECIPES)}")
     return RECIPES[network] if isinstance(network, str) else DEFAULT_RECIPE
-
-
-def training_for(network: str, *, epochs: int | None = None) -> TrainingConfig:
-    """Return how a network is trained, for another number of epochs where one is given."""
-    training = find_recipe(network).training
-    return training if epochs is None else replace(training, epochs=epochs)

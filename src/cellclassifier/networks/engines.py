@@ -29,7 +29,7 @@ def choose_predictor(model: keras.Model, engine: Engine) -> Predictor:
 
     Raises
     ------
-    BackendError
+    MissingExtraError
         The low-level engine needs TensorFlow, which is not installed.
     InputError
         The low-level engine does not have one of the layers.

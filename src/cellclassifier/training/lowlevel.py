@@ -129,7 +129,7 @@ def train_by_lowlevel(
 
     Raises
     ------
-    BackendError
+    MissingExtraError
         TensorFlow is not installed.
     InputError
         The network holds a layer that the engine does not have.

@@ -2,12 +2,12 @@
 
 from typing import Any, TypeAlias
 
-from cellclassifier.errors import BackendError
+from cellclassifier.errors import MissingExtraError
 
 try:
     import tensorflow as tf
 except ImportError as error:
-    raise BackendError(
+    raise MissingExtraError(
         "the low-level engine is written in TensorFlow, which is not installed: "
         "pip install 'cellclassifier[tensorflow]', or use the engine 'keras'"
     ) from error
