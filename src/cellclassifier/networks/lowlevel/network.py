@@ -108,11 +108,6 @@ class LowLevelNetwork:
         """Return kernels and biases in Keras's order, for `keras.Model.set_weights`."""
         return [variable.numpy() for variable in self.variables]
 
-    def set_weights(self, weights: list[npt.NDArray[np.float32]]) -> None:
-        """Take kernels and biases in Keras's order."""
-        for variable, value in zip(self.variables, weights, strict=True):
-            variable.assign(value)
-
     def _layers(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield kernel and bias of each layer."""
         yield from zip(self.variables[::2], self.variables[1::2], strict=True)
