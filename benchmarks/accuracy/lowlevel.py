@@ -36,8 +36,11 @@ VARIANTS = {
     "twin": Shortcuts(),
     "without the unrolled first layer": Shortcuts(unrolled_first=False),
     "without the fused pool gradient": Shortcuts(fused_pool_gradient=False, unrolled_first=False),
+    "without the fused prediction": Shortcuts(fused_prediction=False),
     "without the fused Adam": Shortcuts(fused_adam=False),
-    "without any": Shortcuts(unrolled_first=False, fused_pool_gradient=False, fused_adam=False),
+    "without any": Shortcuts(
+        unrolled_first=False, fused_pool_gradient=False, fused_prediction=False, fused_adam=False
+    ),
 }
 
 if TYPE_CHECKING:

@@ -154,7 +154,7 @@ def test_genes_as_a_panel():
         pytest.param({"labels": ["B"] * 4}, LabelError, "each label may stand", id="labels-twice"),
         pytest.param({"genes": None}, InputError, "give genes=", id="no-genes"),
         pytest.param({"labels": None}, InputError, "cellclassifier import OLD", id="no-labels"),
-        pytest.param({"genes": "no/such.txt"}, InputError, "no list of genes 'no/", id="no-file"),
+        pytest.param({"genes": "no/such.txt"}, InputError, "no gene list 'no/", id="no-file"),
     ],
 )
 def test_names_that_do_not_fit(names, error, message):

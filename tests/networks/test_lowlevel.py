@@ -111,6 +111,18 @@ def test_shortcuts_change_the_speed_and_not_the_result(shortcuts, examples):
     np.testing.assert_allclose(*losses, atol=1e-5)
 
 
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_short_way_of_prediction_gives_the_same_logits(network, examples):
+    expression = examples.expression.toarray()
+    logits = logits_model(NETWORKS[network]())
+    logits.set_weights([weights + 0.01 for weights in logits.get_weights()])  # no bias is zero
+    short, long = (
+        LowLevelNetwork(logits, Shortcuts(fused_prediction=fused)).predict_on_batch(expression)
+        for fused in (True, False)
+    )
+    np.testing.assert_allclose(short, long, atol=1e-6)
+
+
 def test_a_batch_filled_up_with_weightless_cells_is_the_same_batch(examples):
     expression, codes = examples.expression.toarray(), examples.codes
     losses = []

@@ -314,8 +314,8 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         path
             The ``.keras`` file, or a whole-model ``.h5`` file of Keras 2, for which the rest is.
         genes
-            In the order of the network's input: names, a `GenePanel`, or the path of a text file
-            with one name a line.
+            In the order of the network's input: names, a `GenePanel`, or the path of a file such
+            as `train --genes` takes: a CSV of ``cellclassifier panel``, or one name a line.
         labels
             The types in the order of the network's output: names, or the path of such a file.
         normalisation

@@ -2,12 +2,12 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from cellclassifier.data import GenePanel, Normalisation, read_names
+from cellclassifier.data import GenePanel, Normalisation, read_gene_list, read_names
 from cellclassifier.errors import InputError, LabelError
 from cellclassifier.labels import LabelSpace, shown
 from cellclassifier.modelfile.keras2 import Keras2Model, is_hdf5_name, read_keras2_model
@@ -81,8 +81,10 @@ def import_model(
             "labels=…, or make a .keras file of it once: "
             "cellclassifier import OLD.h5 --genes GENES.txt --labels LABELS.txt --out MODEL.keras"
         )
-    panel = genes if isinstance(genes, GenePanel) else GenePanel.of_names(_names(genes, "genes"))
-    names = _names(labels, "labels")
+    panel = (
+        genes if isinstance(genes, GenePanel) else GenePanel.of_names(_names(genes, read_gene_list))
+    )
+    names = _names(labels, _read_labels)
     read = read_keras2_model(path)
     _check_genes(panel, read, path)
     _check_labels(names, read, path)
@@ -105,10 +107,14 @@ def import_model(
     return read.network, manifest
 
 
-def _names(names: Names, what: str) -> list[str]:
+def _names(names: Names, read: Callable[[str | Path], list[str]]) -> list[str]:
     if isinstance(names, str | Path):
-        return read_names(names, f"list of {what}")
+        return read(names)
     return [str(name) for name in names]
+
+
+def _read_labels(path: str | Path) -> list[str]:
+    return read_names(path, "list of labels")
 
 
 def _check_genes(panel: GenePanel, read: Keras2Model, path: str | Path) -> None:

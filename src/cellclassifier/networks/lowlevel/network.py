@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from cellclassifier.networks.lowlevel.backend import Tensor, tf
 from cellclassifier.networks.lowlevel.ops import (
     can_unroll,
     convolve_pool,
+    convolve_pool_activate,
+    convolve_pool_activate_first,
     convolve_pool_first,
 )
 from cellclassifier.networks.lowlevel.spec import ConvSpec, NetworkSpec, read_spec
@@ -26,6 +29,7 @@ class Shortcuts:
 
     unrolled_first: bool = True
     fused_pool_gradient: bool = True
+    fused_prediction: bool = True
     fused_adam: bool = True
 
 
@@ -51,18 +55,26 @@ class LowLevelNetwork:
         self.shortcuts = shortcuts or Shortcuts()
         # kernel and bias of each layer, in Keras's order and shapes
         self.variables = [tf.Variable(weights) for weights in logits.get_weights()]
-        self._compiled = tf.function(self.logits)
+        self._compiled = tf.function(partial(self.logits, for_gradient=False))
 
-    def logits(self, expression: Tensor, dropout_seed: Tensor | None = None) -> Tensor:
+    def logits(
+        self,
+        expression: Tensor,
+        dropout_seed: Tensor | None = None,
+        *,
+        for_gradient: bool = True,
+    ) -> Tensor:
         """Return logits, (batch, n_types), of expression, (batch, n_genes) of static shape.
 
-        With `dropout_seed`, two integers, units are dropped as in training.
+        With `dropout_seed`, two integers, units are dropped as in training. Where no gradient is
+        asked for, convolutions go a shorter way.
         """
+        convolve = self._convolution if for_gradient else self._quick_convolution
         weights = self._layers()
         values = expression
         for number, spec in enumerate(self.spec.convolutions):
             kernel, bias = next(weights)
-            values = self._convolution(values, kernel, bias, spec, is_first=number == 0)
+            values = convolve(values, kernel, bias, spec, is_first=number == 0)
         values = tf.reshape(values, (expression.shape[0], -1))
         for number, dense in enumerate(self.spec.dense):
             kernel, bias = next(weights)
@@ -112,6 +124,16 @@ class LowLevelNetwork:
         """Yield kernel and bias of each layer."""
         yield from zip(self.variables[::2], self.variables[1::2], strict=True)
 
+    def _quick_convolution(
+        self, values: Tensor, kernel: Tensor, bias: Tensor, spec: ConvSpec, *, is_first: bool
+    ) -> Tensor:
+        """Do what `_convolution` does, without a way back for gradients."""
+        if not self.shortcuts.fused_prediction or not spec.pools_first:
+            return self._convolution(values, kernel, bias, spec, is_first=is_first)
+        if is_first and self.shortcuts.unrolled_first and can_unroll(spec):
+            return convolve_pool_activate_first(values, kernel, bias, spec)
+        return convolve_pool_activate(_in_a_row(values) if is_first else values, kernel, bias, spec)
+
     def _convolution(
         self, values: Tensor, kernel: Tensor, bias: Tensor, spec: ConvSpec, *, is_first: bool
     ) -> Tensor:
@@ -120,7 +142,7 @@ class LowLevelNetwork:
             pooled = convolve_pool_first(values, kernel, spec)
             return activate(tf.nn.bias_add(pooled, bias))
         if is_first:
-            values = tf.reshape(values, (values.shape[0], 1, values.shape[1], 1))
+            values = _in_a_row(values)
         if spec.pools_first:
             fused = self.shortcuts.fused_pool_gradient
             pooled = convolve_pool(values, kernel, spec, fused_gradient=fused)
@@ -131,3 +153,9 @@ class LowLevelNetwork:
         window = (1, spec.pool)
         pool = tf.nn.max_pool2d if spec.pooling == "max" else tf.nn.avg_pool2d
         return pool(active, window, window, "VALID") if spec.pool > 1 else active
+
+
+def _in_a_row(expression: Tensor) -> Tensor:
+    """Return (batch, n_genes) as (batch, 1, n_genes, 1)."""
+    n_batch, n_genes = expression.shape
+    return tf.reshape(expression, (n_batch, 1, n_genes, 1))

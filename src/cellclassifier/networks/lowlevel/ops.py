@@ -9,11 +9,12 @@ Three things make Keras's convolutional network slow on a CPU, and each has its 
   throws away but for a quarter. Here convolution and pooling are one fused loop that writes
   pooled values only, and does the convolution again when the gradient needs it.
 - Bias and activation come after pooling, on a fraction of the values, where the activation never
-  falls: the maximum is then the same.
+  falls: the maximum is then the same. Where no gradient is wanted, the three are one loop.
 """
 
 from collections.abc import Callable
 
+from cellclassifier.networks.lowlevel.activations import ACTIVATIONS
 from cellclassifier.networks.lowlevel.backend import Tensor, tf
 from cellclassifier.networks.lowlevel.spec import ConvSpec
 
@@ -44,8 +45,7 @@ def convolve_pool(
     tensorflow.Tensor
         Shape (batch, 1, spec.length(n_positions), channels_out), before bias and activation.
     """
-    # genes along the width: (1, kernel, in, out)
-    convolved = tf.nn.conv2d(values, tf.transpose(kernel, (1, 0, 2, 3)), 1, spec.padding.upper())
+    convolved = _convolve(values, kernel, spec)
     if spec.pool == 1:
         return convolved
     return _max_pool(convolved, spec.pool) if fused_gradient else _plain_pool(convolved, spec.pool)
@@ -85,9 +85,37 @@ def convolve_pool_first(expression: Tensor, kernel: Tensor, spec: ConvSpec) -> T
     return tf.reshape(pooled, (n_batch, 1, spec.length(n_genes), spec.channels))
 
 
+def convolve_pool_activate(values: Tensor, kernel: Tensor, bias: Tensor, spec: ConvSpec) -> Tensor:
+    """Do what `convolve_pool`, bias and activation do, for prediction: there is no gradient.
+
+    Parameters
+    ----------
+    values
+        Shape (batch, 1, n_positions, channels).
+    kernel, bias
+        Shapes (kernel, 1, channels_in, channels_out) and (channels_out,).
+    """
+    return _pool_activate(_convolve(values, kernel, spec), bias, spec)
+
+
+def convolve_pool_activate_first(
+    expression: Tensor, kernel: Tensor, bias: Tensor, spec: ConvSpec
+) -> Tensor:
+    """Do what `convolve_pool_activate` does for one input channel, in one loop."""
+    n_batch, n_genes = expression.shape
+    flat = tf.reshape(kernel, (spec.kernel, spec.channels))
+    active = _first_activate(expression, flat, bias, spec)
+    return tf.reshape(active, (n_batch, 1, spec.length(n_genes), spec.channels))
+
+
 def can_unroll(spec: ConvSpec) -> bool:
     """Tell whether `convolve_pool_first` takes a first layer like this."""
     return spec.pools_first and spec.kernel * spec.pool <= MAX_UNROLLED
+
+
+def _convolve(values: Tensor, kernel: Tensor, spec: ConvSpec) -> Tensor:
+    by_width = tf.transpose(kernel, (1, 0, 2, 3))  # (1, kernel, channels_in, channels_out)
+    return tf.nn.conv2d(values, by_width, 1, spec.padding.upper())
 
 
 def _plain_pool(values: Tensor, pool: int) -> Tensor:
@@ -104,6 +132,19 @@ def _max_pool(values: Tensor, pool: int) -> Tensor:
 
 
 @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+def _pool_activate(values: Tensor, bias: Tensor, spec: ConvSpec) -> Tensor:
+    n_batch, _, length, channels = values.shape
+    kept = length // spec.pool
+    windows = tf.reshape(values[:, :, : kept * spec.pool], (n_batch, 1, kept, spec.pool, channels))
+    return ACTIVATIONS[spec.activation](tf.reduce_max(windows, axis=3) + bias)
+
+
+@tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+def _first_activate(expression: Tensor, kernel: Tensor, bias: Tensor, spec: ConvSpec) -> Tensor:
+    return ACTIVATIONS[spec.activation](_first_maximum(expression, kernel, spec) + bias)
+
+
+@tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
 def _pool_gradient(values: Tensor, pooled: Tensor, gradient: Tensor, pool: int) -> Tensor:
     n_batch, _, length, channels = values.shape
     kept = length // pool
@@ -116,6 +157,10 @@ def _pool_gradient(values: Tensor, pooled: Tensor, gradient: Tensor, pool: int) 
 
 @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
 def _first_forward(expression: Tensor, kernel: Tensor, spec: ConvSpec) -> Tensor:
+    return _first_maximum(expression, kernel, spec)
+
+
+def _first_maximum(expression: Tensor, kernel: Tensor, spec: ConvSpec) -> Tensor:
     first, *others = _by_place(expression, kernel, spec)
     for other in others:
         first = tf.maximum(first, other)
