@@ -11,6 +11,7 @@ from cellclassifier.data.annotations import (
 )
 from cellclassifier.data.counts import RawCounts, find_counts
 from cellclassifier.data.gene_lists import read_gene_list
+from cellclassifier.data.gene_order import GeneOrder, order_genes
 from cellclassifier.data.genes import GeneMatch, GenePanel, match_genes
 from cellclassifier.data.names import read_names
 from cellclassifier.data.normalisation import Normalisation
@@ -25,6 +26,7 @@ __all__ = [
     "AlignedCounts",
     "GeneChoice",
     "GeneMatch",
+    "GeneOrder",
     "GenePanel",
     "GeneRanking",
     "Normalisation",
@@ -34,6 +36,7 @@ __all__ = [
     "choose_genes",
     "find_counts",
     "match_genes",
+    "order_genes",
     "rank_genes",
     "read_cells",
     "read_gene_list",
