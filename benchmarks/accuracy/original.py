@@ -115,10 +115,10 @@ def pooled(parts: list[Path]) -> "cc.Evaluation":
 
 def print_types(title: str, evaluation: "cc.Evaluation") -> None:
     """Print precision and recall of each type, then loss and accuracy over all folds."""
-    print(f"\n{title}\n{'':24}precision  recall     F1   cells")
+    print(f"\n{title}\n{'':32}precision  recall     F1   cells")
     for label, scores in evaluation.per_type.items():
         print(
-            f"{label:24}{scores.precision:9.3f}  {scores.recall:6.3f}  {scores.f1:5.3f}  "
+            f"{label:32}{scores.precision:9.3f}  {scores.recall:6.3f}  {scores.f1:5.3f}  "
             f"{scores.n_cells:6,}"
         )
     print(f"loss {evaluation.log_loss:.4f}  accuracy {evaluation.accuracy:.4f}")

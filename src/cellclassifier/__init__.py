@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cellclassifier.classifier import CellTypeClassifier as CellTypeClassifier
     from cellclassifier.classifier import ClassifierSettings as ClassifierSettings
     from cellclassifier.classifier import PanelCurve as PanelCurve
+    from cellclassifier.classifier import check as check
     from cellclassifier.classifier import panel_curve as panel_curve
     from cellclassifier.data import AlignedCounts as AlignedCounts
     from cellclassifier.data import GeneChoice as GeneChoice
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from cellclassifier.demo import demo_cells as demo_cells
     from cellclassifier.demo import run_demo as run_demo
     from cellclassifier.evaluation import Evaluation as Evaluation
+    from cellclassifier.evaluation import InputReport as InputReport
     from cellclassifier.evaluation import evaluate as evaluate
     from cellclassifier.fetching import Downloads as Downloads
     from cellclassifier.fetching import fetch_cells as fetch_cells
@@ -57,6 +59,7 @@ _HOMES = {
     "GeneChoice": "data",
     "GenePanel": "data",
     "GeneRanking": "data",
+    "InputReport": "evaluation",
     "LabelSpace": "labels",
     "Normalisation": "data",
     "PanelCurve": "classifier",
@@ -69,6 +72,7 @@ _HOMES = {
     "build_cnn": "networks",
     "build_linear": "networks",
     "build_mlp": "networks",
+    "check": "classifier",
     "choose_genes": "data",
     "demo_cells": "demo",
     "errors": "errors",

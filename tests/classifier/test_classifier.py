@@ -24,13 +24,13 @@ REST = 500
 
 @pytest.fixture
 def reference(toy_reference):
-    toy_reference.obs["n_counts"] = np.asarray(toy_reference.X.sum(axis=1)).ravel() + REST
+    toy_reference.obs["depth"] = np.asarray(toy_reference.X.sum(axis=1)).ravel() + REST
     return toy_reference
 
 
 @pytest.fixture
 def classifier(reference):
-    return CellTypeClassifier().fit(reference, labels_key="cell_type", library_size_key="n_counts")
+    return CellTypeClassifier().fit(reference, labels_key="cell_type", library_size_key="depth")
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def expected(classifier, reference):
 
 
 def probabilities_of(classifier, cells, **where):
-    return classifier.classify(cells, library_size_key="n_counts", **where).probabilities
+    return classifier.classify(cells, library_size_key="depth", **where).probabilities
 
 
 def small_network(n_genes, n_types, *, seed):
@@ -78,7 +78,7 @@ def test_fit_returns_itself_and_learns_the_types(classifier, reference):
 
 
 def test_fit_twice_gives_the_same_bits(classifier, reference, expected):
-    classifier.fit(reference, labels_key="cell_type", library_size_key="n_counts")
+    classifier.fit(reference, labels_key="cell_type", library_size_key="depth")
     np.testing.assert_array_equal(probabilities_of(classifier, reference), expected)
 
 
@@ -135,7 +135,7 @@ def test_genes_outside_the_panel_change_nothing(classifier, reference, expected)
         ),
     )
     both = ad.concat([extra, reference], axis="var")
-    both.obs["n_counts"] = reference.obs["n_counts"]
+    both.obs["depth"] = reference.obs["depth"]
     np.testing.assert_array_equal(probabilities_of(classifier, both), expected)
 
 
@@ -213,9 +213,9 @@ def test_view_of_an_anndata_is_read_as_its_copy(classifier, reference, expected)
 def test_missing_genes_are_reported(classifier, reference):
     panel = classifier.manifest_.panel.symbols
     half = reference[:, panel[:30]].copy()
-    predictions = classifier.classify(half, library_size_key="n_counts")
+    predictions = classifier.classify(half, library_size_key="depth")
     assert predictions.gene_coverage == 0.5
-    annotated = classifier.annotate(half, library_size_key="n_counts")
+    annotated = classifier.annotate(half, library_size_key="depth")
     assert annotated.uns["cellclassifier"]["gene_coverage"] == 0.5
     assert classifier.classify(reference).gene_coverage == 1
 
@@ -231,7 +231,7 @@ def test_too_few_genes(classifier, reference, n_measured):
 
 def test_a_fifth_of_the_genes_is_enough(classifier, reference):
     twelve = reference[:, classifier.manifest_.panel.symbols[:12]].copy()
-    assert classifier.classify(twelve, library_size_key="n_counts").gene_coverage == 0.2
+    assert classifier.classify(twelve, library_size_key="depth").gene_coverage == 0.2
 
 
 # What is written, and what is not.
@@ -239,7 +239,7 @@ def test_a_fifth_of_the_genes_is_enough(classifier, reference):
 
 def test_annotate_writes_its_keys_and_no_others(classifier, reference):
     before = reference.copy()
-    assert classifier.annotate(reference, library_size_key="n_counts") is reference
+    assert classifier.annotate(reference, library_size_key="depth") is reference
     assert list(reference.obs) == [
         *before.obs, "predicted_cell_type", "predicted_cell_type_confidence",
     ]  # fmt: skip

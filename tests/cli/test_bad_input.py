@@ -191,7 +191,9 @@ NO_COUNTS = "no raw counts were found"
             TRAIN_BAD, type_with_one_cell, ["single cell", "['NK']", "at least 2"], id="one-cell"
         ),
         pytest.param(TRAIN_BAD, one_type, ["one label ['NK']", "two types"], id="one-type-only"),
-        pytest.param(TRAIN_BAD, labels_missing, ["7 of 120 cells", "notna()"], id="nan-labels"),
+        pytest.param(
+            f"{TRAIN_BAD} --strict", labels_missing, ["7 of 120 cells", "notna()"], id="nan-labels"
+        ),
         pytest.param(
             ANNOTATE_BAD, genes_renamed(0),
             ["only 0 of the model's 60 genes", "'OTHER0'", "--gene-ids"], id="no-gene-in-common",

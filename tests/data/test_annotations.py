@@ -9,10 +9,10 @@ from cellclassifier.data import (
     read_cells,
     read_labels,
     read_predictions,
-    read_training_labels,
     write_cells,
     write_predictions,
 )
+from cellclassifier.data.annotations import read_training_labels
 from cellclassifier.errors import FileFormatError, InputError, LabelError, OutputError
 from cellclassifier.labels import LabelSpace
 from cellclassifier.predictions import Predictions
@@ -245,8 +245,24 @@ def test_types_of_a_single_cell_are_refused_by_name():
 
 
 def test_two_types_of_two_cells_are_enough():
-    labels = read_training_labels(labelled(["B", "B", "T", "T"]), "cell_type")
+    labels, rows = read_training_labels(labelled(["B", "B", "T", "T"]), "cell_type")
     assert labels.tolist() == ["B", "B", "T", "T"]
+    assert rows.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, "", "  ", "nan"])
+def test_cells_without_a_label_are_left_out_or_refused(missing):
+    cells = labelled(["B", missing, " B", "T ", "T"])
+    labels, rows = read_training_labels(cells, "cell_type")
+    assert labels.tolist() == ["B", "B", "T", "T"]
+    assert rows.tolist() == [0, 2, 3, 4]
+    with pytest.raises(LabelError, match=r"1 of 5 cells have no label in .*notna"):
+        read_training_labels(cells, "cell_type", strict=True)
+
+
+def test_no_label_at_all_is_refused():
+    with pytest.raises(LabelError, match="3 of 3 cells have no label"):
+        read_training_labels(labelled([np.nan] * 3), "cell_type")
 
 
 def test_writing_does_not_change_the_counts_of_sparse_cells(tmp_path, cells):

@@ -5,16 +5,21 @@ import json
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 
 from cellclassifier import CellTypeClassifier, Normalisation, TrainingConfig
 from cellclassifier.data import align_genes, find_counts
 from cellclassifier.errors import ModelFileError, OutputError
-from cellclassifier.modelfile import manifest_json, model, read_manifest
+from cellclassifier.modelfile import FORMAT, manifest_json, model, read_manifest
 
-MEMBERS = {"config.json", "metadata.json", "model.weights.h5", "cellclassifier.json"}
+KERAS_MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
+MEMBERS = KERAS_MEMBERS | {"cellclassifier.json", "validation.npz"}
+GOLDEN = Path(__file__).parent / "golden"
 
 # What a person without this package does with the file: plain Keras, nothing else.
 PLAIN_KERAS = """
@@ -75,8 +80,25 @@ def test_saving_what_was_loaded_gives_the_same_classifier(saved, toy_reference, 
     )
 
 
-def test_file_has_four_members(saved):
+def test_file_has_five_members(saved):
     assert contents(saved).keys() == MEMBERS
+
+
+def test_without_validation_cells_the_file_has_four(classifier, tmp_path):
+    classifier.save(tmp_path / "model.keras", keep_cells=False)
+    assert contents(tmp_path / "model.keras").keys() == MEMBERS - {"validation.npz"}
+
+
+@pytest.mark.parametrize("format_number", range(1, FORMAT + 1))
+def test_golden_file_of_each_format_says_what_it_said(format_number):
+    with np.load(GOLDEN / f"format_{format_number}.npz") as golden:
+        counts, genes, probabilities = (
+            golden[name] for name in ("counts", "genes", "probabilities")
+        )
+    classifier = CellTypeClassifier.load(GOLDEN / f"format_{format_number}.keras")
+    cells = ad.AnnData(counts, var=pd.DataFrame(index=genes))
+    np.testing.assert_allclose(classifier.predict_proba(cells), probabilities, atol=1e-6)
+    assert (classifier.manifest_.sample is None) == (format_number == 1)
 
 
 def test_manifest_has_the_documented_fields(saved, toy_reference):
@@ -85,7 +107,7 @@ def test_manifest_has_the_documented_fields(saved, toy_reference):
         "format_name", "format", "created", "versions", "network", "labels", "ontology_ids",
         "normalisation", "calibration", "training", "parts", "genes",
     }  # fmt: skip
-    assert (manifest["format_name"], manifest["format"]) == ("cellclassifier model", 1)
+    assert (manifest["format_name"], manifest["format"]) == ("cellclassifier model", 2)
     assert manifest["network"]["name"] == "linear"
     assert manifest["network"]["n_parameters"] == (60 + 1) * 3
     assert manifest["labels"] == ["B", "NK", "T"]

@@ -14,10 +14,10 @@ from optuna.trial import TrialState
 
 from cellclassifier import CellTypeClassifier, TrainingConfig, TuningPlan, errors, tune
 from cellclassifier.classifier.settings import ClassifierSettings
-from cellclassifier.data import rank_genes, stratified_folds
+from cellclassifier.data import LabelledCounts, rank_genes, stratified_folds
 from cellclassifier.errors import InputError
 from cellclassifier.tuning import search, space
-from cellclassifier.tuning.folds import Folds, LabelledCounts
+from cellclassifier.tuning.folds import Folds
 from cellclassifier.tuning.study import STUDY_NAME
 
 KEY = "cell_type"

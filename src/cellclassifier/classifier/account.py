@@ -1,32 +1,35 @@
-"""What a model file says of its reference."""
+"""What a model file says of its reference, and annotated cells of their model."""
 
+from importlib.metadata import version
 from typing import Any
 
-import anndata as ad
 import numpy as np
-import numpy.typing as npt
 
-from cellclassifier.data import RawCounts, read_training_labels
-from cellclassifier.labels import LabelSpace
-
-
-def encode_labels(
-    reference: ad.AnnData, labels_key: str
-) -> tuple[LabelSpace, npt.NDArray[np.int32]]:
-    """Return the types of a reference, and the code of each cell."""
-    labels = read_training_labels(reference, labels_key)
-    label_space = LabelSpace.of(labels)
-    return label_space, label_space.encode(labels)
+from cellclassifier.data import LabelledCounts
+from cellclassifier.modelfile import Manifest
 
 
-def describe_reference(
-    raw: RawCounts, codes: npt.NDArray[np.int32], label_space: LabelSpace
-) -> dict[str, Any]:
+def describe_reference(cells: LabelledCounts) -> dict[str, Any]:
     """Return what later cells are compared with."""
-    n_cells = np.bincount(codes, minlength=len(label_space)).tolist()
+    n_cells = np.bincount(cells.codes, minlength=len(cells.label_space)).tolist()
     return {
-        "counts": raw.evidence,
-        "n_cells_per_type": dict(zip(label_space.labels, n_cells, strict=True)),
-        "median_library_size": float(np.median(raw.library_size)),
-        "n_genes_measured": len(raw.genes),
+        "counts": cells.raw.evidence,
+        "n_cells_per_type": dict(zip(cells.label_space.labels, n_cells, strict=True)),
+        "n_cells_without_label": cells.n_unlabelled,
+        "median_library_size": float(np.median(cells.raw.library_size)),
+        "n_genes_measured": len(cells.raw.genes),
+        "genes": str(cells.raw.genes.resolution),
+        "species": cells.raw.genes.species,
+    }
+
+
+def describe_model(manifest: Manifest) -> dict[str, Any]:
+    """Return what annotated cells keep of the model that named them."""
+    return {
+        "model_sha256": manifest.sha256 or "not saved",
+        "network": manifest.network["name"],
+        "version": version("cellclassifier"),
+        "normalisation": manifest.normalisation.method,
+        "counts_per_cell": manifest.normalisation.counts_per_cell,
+        "n_genes": len(manifest.panel),
     }

@@ -2,9 +2,9 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import anndata as ad
 import numpy as np
@@ -13,23 +13,22 @@ from scipy import sparse
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from cellclassifier.classifier.account import describe_reference, encode_labels
-from cellclassifier.classifier.panel import Genes, choose_panel
+from cellclassifier.classifier.account import describe_model, describe_reference
+from cellclassifier.classifier.fitting import Design, fit_network
+from cellclassifier.classifier.panel import Genes
 from cellclassifier.classifier.recipes import find_recipe
+from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import (
-    AlignedCounts,
-    GeneMatch,
+    CountsArguments,
+    GeneOrder,
     GenePanel,
+    LabelledCounts,
     Normalisation,
-    RawCounts,
-    align_genes,
     find_counts,
-    match_genes,
     read_labels,
-    select_genes,
     write_predictions,
 )
-from cellclassifier.errors import InputError, NotFittedError
+from cellclassifier.errors import NotFittedError
 from cellclassifier.evaluation import evaluate
 from cellclassifier.modelfile import Manifest
 from cellclassifier.modelfile.exporting import ExportFormat, export_model
@@ -38,9 +37,9 @@ from cellclassifier.modelfile.model import package_versions, write_model
 from cellclassifier.networks import (
     Engine,
     NetworkBuilder,
-    check_options,
+    Predictor,
+    choose_builder,
     choose_predictor,
-    configure_network,
     keras,
 )
 from cellclassifier.predictions import Predictions
@@ -48,7 +47,6 @@ from cellclassifier.training import (
     TrainingConfig,
     Watcher,
     check_seed,
-    train_network,
     watch_nothing,
 )
 
@@ -68,6 +66,10 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     genes
         How many of the most divergent genes to look at, ``"all"``, or their names. None takes what
         goes with the network: 4,000 for all but the two originals.
+    gene_order
+        In which order a convolutional network gets them: ``"native"`` as the reference has them,
+        ``"divergence"`` best first, ``"spread"`` the best far apart. None leaves a number of genes
+        best first, but for ``"cnn"``, where they are spread; and all others as they are.
     normalisation
         From counts to expression; None takes what goes with the network.
     training
@@ -104,6 +106,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     model_: keras.Model
     manifest_: Manifest
+    _kept_predictor: tuple[tuple[keras.Model, Engine], Predictor]
 
     def __init__(
         self,
@@ -111,6 +114,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         network_options: Mapping[str, Any] | None = None,
         genes: Genes | None = None,
+        gene_order: GeneOrder | None = None,
         normalisation: Normalisation | None = None,
         training: TrainingConfig | None = None,
         engine: Engine = "keras",
@@ -119,6 +123,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.network = network
         self.network_options = network_options
         self.genes = genes
+        self.gene_order = gene_order
         self.normalisation = normalisation
         self.training = training
         self.engine = engine
@@ -129,10 +134,9 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         reference: ad.AnnData,
         *,
         labels_key: str,
-        layer: str | None = None,
-        library_size_key: str | None = None,
-        gene_ids: str | None = None,
+        strict: bool = False,
         watch: Watcher = watch_nothing,
+        **counts: Unpack[CountsArguments],
     ) -> Self:
         """Learn the types of a labelled reference.
 
@@ -142,10 +146,13 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Labelled cells with raw counts, or values that provably come from counts; not changed.
         labels_key
             The column of ``obs`` with the types.
-        layer, library_size_key, gene_ids
-            Where counts, library sizes and gene names are, as in `find_counts`.
+        strict
+            Whether to refuse cells without a label, instead of leaving them out.
         watch
             Called after each epoch with its scores.
+        **counts
+            The keywords of `find_counts`: ``layer``, ``library_size_key``, ``gene_ids``,
+            ``allow_non_integer``.
 
         Raises
         ------
@@ -156,128 +163,131 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         CountsError
             No raw counts can be found or proved.
         """
-        seed = check_seed(self.seed)
-        recipe = find_recipe(self.network)
-        build, options = self._builder()
-        genes = recipe.genes if self.genes is None else self.genes
-        normalisation = self.normalisation or recipe.normalisation
-        config = self.training or recipe.training
-
-        label_space, codes = encode_labels(reference, labels_key)
-        raw = find_counts(
-            reference, layer=layer, library_size_key=library_size_key, gene_ids=gene_ids
-        )
-        panel = choose_panel(raw, codes, genes)
-        expression = normalisation.apply(align_genes(raw, panel))
-
-        model = build(len(panel), len(label_space), seed=seed)
-        record = train_network(
-            model, expression, codes, config, seed=seed, engine=self.engine, watch=watch
-        )
-
-        self.model_, size = model, int(model.count_params())
+        seed, design = check_seed(self.seed), self._design()
+        build, options = choose_builder(self.network, self.network_options or {})
+        cells = LabelledCounts.of(reference, labels_key, strict=strict, **counts)
+        fitted = fit_network(build, design, cells, seed=seed, engine=self.engine, watch=watch)
+        self.model_, size = fitted.model, int(fitted.model.count_params())
         self.manifest_ = Manifest(
             network={"name": _name(self.network), "options": options, "n_parameters": size},
-            panel=panel,
-            label_space=label_space,
-            normalisation=normalisation,
-            calibration=record.calibration(),
+            panel=fitted.panel,
+            label_space=cells.label_space,
+            normalisation=design.normalisation,
+            calibration=fitted.record.calibration(),
             training={
                 "labels_key": labels_key,
-                **describe_reference(raw, codes, label_space),
+                **describe_reference(cells),
+                "gene_order": design.gene_order,
                 "seed": seed,
                 "engine": self.engine,
-                "config": config.to_json(),
-                **record.to_json(),
+                "config": design.training.to_json(),
+                **fitted.record.to_json(),
             },
             versions=package_versions(),
             created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            means=fitted.means,
+            sample=fitted.sample,
         )
         return self
 
     @property
     def classes_(self) -> npt.NDArray[np.object_]:
         """The types, in the order of the columns of `predict_proba`."""
-        return np.array(self._fitted().label_space.labels, dtype=object)
+        return np.array(self.check_fitted().label_space.labels, dtype=object)
 
     def classify(
         self,
         cells: ad.AnnData,
         *,
-        layer: str | None = None,
-        library_size_key: str | None = None,
-        gene_ids: str | None = None,
+        map_orthologs: bool = False,
+        **counts: Unpack[CountsArguments],
     ) -> Predictions:
         """Return labels and probabilities of `cells` as one value; `cells` are not changed.
+
+        Parameters
+        ----------
+        cells
+            To be named.
+        map_orthologs
+            Whether to name mouse cells by a model of human ones, or the reverse, through the genes
+            that have one orthologue each.
+        **counts
+            The keywords of `find_counts`: ``layer``, ``library_size_key``, ``gene_ids``,
+            ``allow_non_integer``.
 
         Raises
         ------
         CountsError
             No raw counts can be found or proved.
         GeneOverlapError
-            Less than a fifth of the model's genes were measured.
+            Less than a fifth of the model's genes were measured, or those of another species.
         """
-        manifest = self._fitted()
-        raw = find_counts(cells, layer=layer, library_size_key=library_size_key, gene_ids=gene_ids)
-        match = match_genes(raw.genes, manifest.panel)
-        predict = choose_predictor(self.model_, self.engine)
-        logits = [predict(self._expression(block, match)) for block in raw.blocks()]
+        view = self._view(cells, map_orthologs=map_orthologs, **counts)
+        predict = self._predictor()
+        logits = [predict(block, view.stand_in) for block in view.blocks()]
         probabilities = softmax(np.concatenate(logits), axis=1)
         return Predictions(
-            manifest.label_space, probabilities, cells.obs_names, match.gene_coverage
+            view.manifest.label_space, probabilities, cells.obs_names, view.match.gene_coverage
         )
 
     def expression(
         self,
         cells: ad.AnnData,
         *,
-        layer: str | None = None,
-        library_size_key: str | None = None,
-        gene_ids: str | None = None,
+        map_orthologs: bool = False,
+        **counts: Unpack[CountsArguments],
     ) -> sparse.csr_matrix:
         """Return what the network sees of `cells`: (n_cells, n_genes), CSR, float32.
 
         For use with plain Keras: ``keras.models.load_model(path).predict(expression.toarray())``.
+        Genes that were not measured have the mean of the training cells. Parameters and errors are
+        those of `classify`.
         """
-        raw = find_counts(cells, layer=layer, library_size_key=library_size_key, gene_ids=gene_ids)
-        return self._expression(raw, match_genes(raw.genes, self._fitted().panel))
+        return self._view(cells, map_orthologs=map_orthologs, **counts).expression()
 
-    def predict(self, cells: ad.AnnData) -> npt.NDArray[np.object_]:
+    def predict(
+        self, cells: ad.AnnData, **counts: Unpack[CountsArguments]
+    ) -> npt.NDArray[np.object_]:
         """Return the most probable type of each cell, shape (n_cells,)."""
-        return self.classify(cells).labels
+        return self.classify(cells, **counts).labels
 
-    def predict_proba(self, cells: ad.AnnData) -> npt.NDArray[np.float32]:
+    def predict_proba(
+        self, cells: ad.AnnData, **counts: Unpack[CountsArguments]
+    ) -> npt.NDArray[np.float32]:
         """Return the probability of each type, shape (n_cells, n_types), float32."""
-        return self.classify(cells).probabilities
+        return self.classify(cells, **counts).probabilities
 
     def annotate(
         self,
         cells: ad.AnnData,
         *,
-        layer: str | None = None,
-        library_size_key: str | None = None,
-        gene_ids: str | None = None,
+        map_orthologs: bool = False,
+        **counts: Unpack[CountsArguments],
     ) -> ad.AnnData:
         """Write the predictions into `cells`, and return them.
 
         Keys written, in place: ``obs["predicted_cell_type"]``,
         ``obs["predicted_cell_type_confidence"]``, ``obsm["cell_type_probabilities"]``,
         ``uns["cellclassifier"]``. Nothing else is changed; pass ``cells.copy()`` to keep the
-        original as it is.
+        original as it is. Parameters and errors are those of `classify`.
         """
-        predictions = self.classify(
-            cells, layer=layer, library_size_key=library_size_key, gene_ids=gene_ids
-        )
-        write_predictions(cells, predictions, self._provenance())
+        predictions = self.classify(cells, map_orthologs=map_orthologs, **counts)
+        write_predictions(cells, predictions, describe_model(self.manifest_))
         return cells
 
-    def score(self, cells: ad.AnnData, labels_key: str) -> float:
+    def score(self, cells: ad.AnnData, labels_key: str, **counts: Unpack[CountsArguments]) -> float:
         """Return the accuracy on labelled cells."""
-        return evaluate(read_labels(cells, labels_key), self.classify(cells)).accuracy
+        return evaluate(read_labels(cells, labels_key), self.classify(cells, **counts)).accuracy
 
-    def save(self, path: str | Path) -> None:
-        """Write the classifier to one ``.keras`` file, whole or not at all."""
-        manifest = self._fitted()
+    def save(self, path: str | Path, *, keep_cells: bool = True) -> None:
+        """Write the classifier to one ``.keras`` file, whole or not at all.
+
+        With `keep_cells` it holds some hundred cells that training set apart, for `check`; leave
+        them out where counts of single cells must not be passed on.
+        """
+        manifest = self.check_fitted()
+        if not keep_cells:
+            manifest = replace(manifest, sample=None)
         self.manifest_ = write_model(path, self.model_, manifest)
 
     def export(self, path: str | Path, *, format: ExportFormat) -> None:  # noqa: A002
@@ -294,7 +304,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         OutputError
             `path` cannot be written.
         """
-        manifest = self._fitted()
+        manifest = self.check_fitted()
         export_model(path, self.model_, manifest, format)
 
     @classmethod
@@ -343,7 +353,8 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classifier.model_, classifier.manifest_ = model, manifest
         return classifier
 
-    def _fitted(self) -> Manifest:
+    def check_fitted(self) -> Manifest:
+        """Return the manifest, or raise `NotFittedError` where there is none yet."""
         if not hasattr(self, "manifest_"):
             raise NotFittedError(
                 "this classifier knows no types yet: call fit(reference, labels_key=…), "
@@ -351,34 +362,33 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return self.manifest_
 
-    def _builder(self) -> tuple[NetworkBuilder, dict[str, Any]]:
-        """Return the builder and its options as the model file keeps them."""
-        options = self.network_options or {}
-        if isinstance(self.network, str):
-            return configure_network(self.network, options), check_options(self.network, options)
-        if options:
-            raise InputError(
-                "network_options are for a network given by name; give a function of your own its "
-                "options by functools.partial"
-            )
-        return self.network, {}
-
-    def _expression(self, block: RawCounts, match: GeneMatch) -> sparse.csr_matrix:
-        aligned = AlignedCounts(
-            select_genes(block.counts, match), block.library_size, match.gene_coverage
+    def _design(self) -> Design:
+        """Return what goes with the network, but for what was asked for."""
+        recipe = find_recipe(self.network)
+        genes = recipe.genes if self.genes is None else self.genes
+        # whoever names genes has put them in order
+        usual_order = recipe.gene_order if isinstance(genes, int | str) else None
+        return Design(
+            genes,
+            self.gene_order or usual_order,
+            self.normalisation or recipe.normalisation,
+            self.training or recipe.training,
         )
-        return self.manifest_.normalisation.apply(aligned)
 
-    def _provenance(self) -> dict[str, Any]:
-        manifest = self._fitted()
-        return {
-            "model_sha256": manifest.sha256 or "not saved",
-            "network": manifest.network["name"],
-            "version": version("cellclassifier"),
-            "normalisation": manifest.normalisation.method,
-            "counts_per_cell": manifest.normalisation.counts_per_cell,
-            "n_genes": len(manifest.panel),
-        }
+    def _predictor(self) -> Predictor:
+        """Return what runs the network, made once for a model and an engine."""
+        made_for = (self.model_, self.engine)
+        kept = getattr(self, "_kept_predictor", None)
+        if kept is None or kept[0] != made_for:
+            self._kept_predictor = made_for, choose_predictor(self.model_, self.engine)
+        return self._kept_predictor[1]
+
+    def _view(
+        self, cells: ad.AnnData, *, map_orthologs: bool, **counts: Unpack[CountsArguments]
+    ) -> ModelView:
+        manifest = self.check_fitted()
+        raw = find_counts(cells, **counts)
+        return ModelView.of(manifest, raw, map_orthologs=map_orthologs)
 
 
 def _name(network: str | NetworkBuilder) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from cellclassifier.data import Normalisation
+from cellclassifier.data import GeneOrder, Normalisation
 from cellclassifier.errors import InputError
 from cellclassifier.training import TrainingConfig
 
@@ -19,6 +19,8 @@ class Recipe:
     genes: int | Literal["all"]
     normalisation: Normalisation
     training: TrainingConfig
+    # None leaves a number of genes best first, and all others as they are
+    gene_order: GeneOrder | None = None
 
 
 # as published: no cells set apart, a fixed number of epochs, Keras's own defaults for Adam
@@ -37,7 +39,11 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         # the same transform, for the same reason: docs/decisions/0009-perceptron-default.md
         "mlp": Recipe(PANEL_GENES, Normalisation(counts_per_cell=300), TrainingConfig()),
         "cnn": Recipe(
-            PANEL_GENES, Normalisation(counts_per_cell=300), TrainingConfig(batch_size=64)
+            PANEL_GENES,
+            Normalisation(counts_per_cell=300),
+            TrainingConfig(batch_size=64),
+            # docs/decisions/0017-gene-order.md
+            "spread",
         ),
         "original-mlp": Recipe(1000, Normalisation("log1p"), _ORIGINAL_TRAINING),
         "original-cnn": Recipe("all", Normalisation("log1p"), _ORIGINAL_TRAINING),

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from cellclassifier.classifier.estimator import CellTypeClassifier
 from cellclassifier.classifier.recipes import find_recipe
-from cellclassifier.data import Normalisation
+from cellclassifier.data import GeneOrder, Normalisation
 from cellclassifier.errors import InputError
 from cellclassifier.files import replacing
 from cellclassifier.networks import check_options
@@ -68,6 +68,8 @@ class ClassifierSettings:
         Name and options.
     genes
         How many of the most divergent genes to look at, or ``"all"``.
+    gene_order
+        In which order, as in `CellTypeClassifier`; None leaves them as they were chosen.
     normalisation
         From counts to expression.
     training
@@ -88,6 +90,7 @@ class ClassifierSettings:
     genes: int | Literal["all"]
     normalisation: Normalisation
     training: TrainingConfig
+    gene_order: GeneOrder | None = None
     tuning: Tuned | None = None
 
     def __post_init__(self) -> None:
@@ -98,7 +101,9 @@ class ClassifierSettings:
     def of_network(cls, name: str) -> "ClassifierSettings":
         """Return the default settings of the network of that name."""
         recipe = find_recipe(name)
-        return cls(Network(name), recipe.genes, recipe.normalisation, recipe.training)
+        return cls(
+            Network(name), recipe.genes, recipe.normalisation, recipe.training, recipe.gene_order
+        )
 
     @classmethod
     def read(cls, path: str | Path) -> "ClassifierSettings":
@@ -157,6 +162,7 @@ class ClassifierSettings:
             self.network.name,
             network_options=self.network.options or None,
             genes=self.genes,
+            gene_order=self.gene_order,
             normalisation=self.normalisation,
             training=self.training,
             seed=seed,
@@ -168,6 +174,7 @@ def choose_settings(
     *,
     config: str | Path | None = None,
     genes: int | Literal["all"] | None = None,
+    gene_order: GeneOrder | None = None,
     epochs: int | None = None,
 ) -> ClassifierSettings:
     """Return the settings that a user asks for by name, by file, or by single values.
@@ -178,7 +185,7 @@ def choose_settings(
         The name; None takes the file's, or ``"linear"`` without a file.
     config
         A settings file, as `ClassifierSettings.save` or ``cellclassifier tune`` writes it.
-    genes, epochs
+    genes, gene_order, epochs
         Take the place of what goes with the network or stands in the file.
 
     Raises
@@ -197,6 +204,8 @@ def choose_settings(
             )
     if genes is not None:
         settings = replace(settings, genes=genes)
+    if gene_order is not None:
+        settings = replace(settings, gene_order=gene_order)
     if epochs is not None:
         settings = replace(settings, training=replace(settings.training, epochs=epochs))
     return settings

@@ -16,6 +16,7 @@ TRACEBACK = "CELLCLASSIFIER_TRACEBACK"
 
 # name -> the module of this package that holds it, and its line in the help
 COMMANDS = {
+    "check": ("check", "Say what a file holds, and how well a model can name its cells."),
     "train": ("commands", "Train a classifier on labelled cells."),
     "annotate": ("commands", "Name the type of each cell of a file."),
     "evaluate": ("commands", "Score annotated cells against their true types."),

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from cellclassifier.cli.console import say, show_model
+from cellclassifier.cli.options import AS_FOUND, CellsOptions, Switch
 
 Genes = int | Literal["all"] | Path
 
@@ -23,12 +24,13 @@ def train(
     network: str | None = None,
     config: Path | None = None,
     genes: Genes | None = None,
+    gene_order: Literal["native", "divergence", "spread"] | None = None,
     epochs: int | None = None,
     engine: Literal["keras", "lowlevel"] = "keras",
     seed: int = 0,
-    layer: str | None = None,
-    library_size_key: str | None = None,
-    gene_ids: str | None = None,
+    strict: Switch = False,
+    keep_cells: bool = True,
+    options: CellsOptions = AS_FOUND,
 ) -> None:
     """Train a classifier on labelled cells.
 
@@ -49,6 +51,10 @@ def train(
         How many of the most divergent genes to look at, or all, or a file with the names of those
         to look at: a CSV that panel or genes wrote, or one name a line. Without it, what the
         settings file says, or else what goes with the network: 4000 for linear, mlp and cnn.
+    gene_order
+        In which order a convolutional network gets them: native as the file has them, divergence
+        best first, spread the best far apart. Without it a number of genes comes best first, for
+        cnn spread, and all others as they are.
     epochs
         Passes over the cells at most; without it, what the settings file says, or else what goes
         with the network.
@@ -57,14 +63,9 @@ def train(
         processor and needs TensorFlow.
     seed
         The same seed gives the same model on the same machine.
-    layer
-        The layer with the raw counts, where find_counts shall look nowhere else.
-    library_size_key
-        The column of .obs with each cell's counts over all genes, where genes were removed.
-    gene_ids
-        The column of .var with the gene names or ids.
+    strict
+        Refuse cells without a label, instead of leaving them out.
     """
-    import cellclassifier as cc
     from cellclassifier.classifier.settings import choose_settings
     from cellclassifier.data import read_gene_list
     from cellclassifier.files import check_writable
@@ -74,22 +75,23 @@ def train(
     check_writable(check_model_path(out))
     named = read_gene_list(genes) if isinstance(genes, Path) else None
     n_genes = None if isinstance(genes, Path) else genes
-    settings = choose_settings(network, config=config, genes=n_genes, epochs=epochs)
+    settings = choose_settings(
+        network, config=config, genes=n_genes, gene_order=gene_order, epochs=epochs
+    )
     classifier = settings.classifier(seed=seed)
     classifier.set_params(engine=engine)
     if named is not None:
-        classifier.set_params(genes=named)
-    cells = cc.read_cells(reference)
+        classifier.set_params(genes=named, gene_order=gene_order)
+    cells = options.read(reference)
     with progress_bar(f"training {settings.network.name}") as watch:
         classifier.fit(
             cells,
             labels_key=labels_key,
-            layer=layer,
-            library_size_key=library_size_key,
-            gene_ids=gene_ids,
+            strict=strict,
             watch=watch,
+            **options.counts,
         )
-    classifier.save(out)
+    classifier.save(out, keep_cells=keep_cells)
     show_model(out)
     say(f"wrote {out}")
 
@@ -100,9 +102,8 @@ def annotate(
     model: Path,
     out: Path,
     engine: Literal["keras", "lowlevel"] = "keras",
-    layer: str | None = None,
-    library_size_key: str | None = None,
-    gene_ids: str | None = None,
+    map_orthologs: Switch = False,
+    options: CellsOptions = AS_FOUND,
 ) -> None:
     """Name the type of each cell of a file.
 
@@ -118,12 +119,8 @@ def annotate(
     engine
         What runs the network: keras, or lowlevel, which is faster for convolutional networks on a
         processor and needs TensorFlow.
-    layer
-        The layer with the raw counts, where find_counts shall look nowhere else.
-    library_size_key
-        The column of .obs with each cell's counts over all genes, where genes were removed.
-    gene_ids
-        The column of .var with the gene names or ids.
+    map_orthologs
+        Name mouse cells by a model of human ones, or the reverse, through one-to-one orthologues.
     """
     import cellclassifier as cc
     from cellclassifier.data import check_cells_path, read_predictions
@@ -132,9 +129,7 @@ def annotate(
 
     check_writable(check_cells_path(out))
     classifier = cc.CellTypeClassifier.load(model, engine=engine)
-    named = classifier.annotate(
-        cc.read_cells(cells), layer=layer, library_size_key=library_size_key, gene_ids=gene_ids
-    )
+    named = classifier.annotate(options.read(cells), map_orthologs=map_orthologs, **options.counts)
     cc.write_cells(named, out)
     Console().print(predictions_table(read_predictions(named)))
     say(f"wrote {out}")
@@ -233,8 +228,8 @@ def genes(
     plot: Path | None = None,
     weights: Literal["equal", "class_share"] = "equal",
     estimator: Literal["smoothed", "plug_in", "miller_madow"] = "smoothed",
-    layer: str | None = None,
-    gene_ids: str | None = None,
+    strict: Switch = False,
+    options: CellsOptions = AS_FOUND,
 ) -> None:
     """Rank genes by how well their counts tell the types apart.
 
@@ -255,28 +250,26 @@ def genes(
     estimator
         smoothed corrects the bias for genes with many distinct counts; plug_in does not, and
         miller_madow subtracts it.
-    layer
-        The layer with the raw counts, where find_counts shall look nowhere else.
-    gene_ids
-        The column of .var with the gene names or ids.
+    strict
+        Refuse cells without a label, instead of leaving them out.
     """
     import cellclassifier as cc
-    from cellclassifier.data import read_training_labels
+    from cellclassifier.data import LabelledCounts
     from cellclassifier.files import check_writable
     from cellclassifier.reporting import plots
 
     check_writable(out)
     if plot is not None:
         check_writable(plots.check_figure_path(plot))
-    cells = cc.read_cells(reference)
-    labels = read_training_labels(cells, labels_key)
-    raw = cc.find_counts(cells, layer=layer, gene_ids=gene_ids)
-    codes = cc.LabelSpace.of(labels).encode(labels)
-    ranking = cc.rank_genes(raw.counts, codes, raw.genes, weights=weights, estimator=estimator)
+    cells = LabelledCounts.of(options.read(reference), labels_key, strict=strict, **options.counts)
+    raw = cells.raw
+    ranking = cc.rank_genes(
+        raw.counts, cells.codes, raw.genes, weights=weights, estimator=estimator
+    )
     ranking.save(out)
     say(f"wrote {out}: {len(raw.genes):,} genes, best first")
     if plot is not None:
-        plots.save_figure(plots.genes(ranking, raw.counts, labels), plot)
+        plots.save_figure(plots.genes(ranking, raw.counts, cells.labels), plot)
         say(f"wrote {plot}")
 
 

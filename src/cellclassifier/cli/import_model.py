@@ -23,8 +23,8 @@ def import_model(
     old
         The .h5 file that model.save wrote.
     genes
-        The genes in the order of the network's input: a CSV that panel or genes wrote, or one name a
-        line.
+        The genes, in the order of the network's input: a CSV that panel or genes wrote, or one
+        name a line.
     labels
         A text file with one cell type a line, in the order of the network's output.
     out

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from cellclassifier.cli.options import AS_FOUND, CellsOptions, Switch
+
 
 def panel(
     reference: Path,
@@ -17,9 +19,8 @@ def panel(
     plot: Path | None = None,
     candidates: int = 4000,
     seed: int = 0,
-    layer: str | None = None,
-    library_size_key: str | None = None,
-    gene_ids: str | None = None,
+    strict: Switch = False,
+    options: CellsOptions = AS_FOUND,
 ) -> None:
     """Choose few genes that tell the types apart, and say how well.
 
@@ -41,16 +42,12 @@ def panel(
         How many of the most divergent genes to choose from.
     seed
         Of the folds and of the training.
-    layer
-        The layer with the raw counts, where find_counts shall look nowhere else.
-    library_size_key
-        The column of .obs with each cell's counts over all genes, where genes were removed.
-    gene_ids
-        The column of .var with the gene names or ids.
+    strict
+        Refuse cells without a label, instead of leaving them out.
     """
     import cellclassifier as cc
     from cellclassifier.cli.console import say
-    from cellclassifier.data import read_training_labels
+    from cellclassifier.data import LabelledCounts
     from cellclassifier.files import check_writable
     from cellclassifier.reporting import panel_table, plots
     from cellclassifier.training import progress_bar
@@ -59,12 +56,15 @@ def panel(
     check_writable(out)
     if plot is not None:
         check_writable(plots.check_figure_path(plot))
-    cells = cc.read_cells(reference)
-    labels = read_training_labels(cells, labels_key)
-    raw = cc.find_counts(cells, layer=layer, library_size_key=library_size_key, gene_ids=gene_ids)
+    cells = LabelledCounts.of(options.read(reference), labels_key, strict=strict, **options.counts)
     with progress_bar("scoring panels") as watch:
         curve = cc.panel_curve(
-            raw, labels, sizes=numbers, candidates=candidates, seed=seed, watch=watch
+            cells.raw,
+            cells.labels,
+            sizes=numbers,
+            candidates=candidates,
+            seed=seed,
+            watch=watch,
         )
     curve.save(out)
     Console().print(panel_table(curve.summary()))

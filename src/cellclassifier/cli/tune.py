@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cellclassifier.cli.console import say
+from cellclassifier.cli.options import AS_FOUND, CellsOptions, Switch
 
 
 def tune(
@@ -18,9 +19,8 @@ def tune(
     timeout: float | None = None,
     importance: Path | None = None,
     seed: int = 0,
-    layer: str | None = None,
-    library_size_key: str | None = None,
-    gene_ids: str | None = None,
+    strict: Switch = False,
+    options: CellsOptions = AS_FOUND,
 ) -> None:
     """Search the settings under which a network names cells best.
 
@@ -45,12 +45,8 @@ def tune(
         Where to draw which settings mattered: .png, .svg or .pdf.
     seed
         The same seed gives the same trials on the same machine.
-    layer
-        The layer with the raw counts, where find_counts shall look nowhere else.
-    library_size_key
-        The column of .obs with each cell's counts over all genes, where genes were removed.
-    gene_ids
-        The column of .var with the gene names or ids.
+    strict
+        Refuse cells without a label, instead of leaving them out.
     """
     import cellclassifier as cc
     from cellclassifier.files import check_writable
@@ -62,17 +58,16 @@ def tune(
     if importance is not None:
         check_writable(plots.check_figure_path(importance))
     plan = cc.TuningPlan(network, n_trials=trials, study=study, seed=seed, timeout=timeout)
-    cells = cc.read_cells(reference)
+    cells = options.read(reference)
     try:
         with progress_bar(f"tuning {network}") as watch:
             tuning = cc.tune(
                 cells,
                 labels_key=labels_key,
                 plan=plan,
-                layer=layer,
-                library_size_key=library_size_key,
-                gene_ids=gene_ids,
+                strict=strict,
                 watch=watch,
+                **options.counts,
             )
     except KeyboardInterrupt:
         if study is None:

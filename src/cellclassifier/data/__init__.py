@@ -5,34 +5,43 @@ from cellclassifier.data.annotations import (
     check_cells_path,
     read_labels,
     read_predictions,
-    read_training_labels,
     write_cells,
     write_predictions,
 )
 from cellclassifier.data.counts import RawCounts, find_counts
+from cellclassifier.data.formats.record import READING_KEY
+from cellclassifier.data.formats.tenx_folder import TENX_FILES, read_tenx_folder
+from cellclassifier.data.formats.zarr_store import check_not_in_use
 from cellclassifier.data.gene_lists import read_gene_list
 from cellclassifier.data.gene_order import GeneOrder, order_genes
-from cellclassifier.data.genes import GeneMatch, GenePanel, match_genes
+from cellclassifier.data.genes import GenePanel
+from cellclassifier.data.matching import GeneMatch, match_genes
 from cellclassifier.data.names import read_names
 from cellclassifier.data.normalisation import Normalisation
+from cellclassifier.data.panel_means import PanelMeans
 from cellclassifier.data.ranking import GeneRanking, rank_genes
 from cellclassifier.data.reading import read_cells
 from cellclassifier.data.redundancy import GeneChoice, choose_genes
+from cellclassifier.data.reference import CountsArguments, LabelledCounts
 from cellclassifier.data.splitting import stratified_folds, stratified_split
-from cellclassifier.data.tenx import TENX_FILES, read_tenx_folder
 
 __all__ = [
+    "READING_KEY",
     "TENX_FILES",
     "AlignedCounts",
+    "CountsArguments",
     "GeneChoice",
     "GeneMatch",
     "GeneOrder",
     "GenePanel",
     "GeneRanking",
+    "LabelledCounts",
     "Normalisation",
+    "PanelMeans",
     "RawCounts",
     "align_genes",
     "check_cells_path",
+    "check_not_in_use",
     "choose_genes",
     "find_counts",
     "match_genes",
@@ -44,7 +53,6 @@ __all__ = [
     "read_names",
     "read_predictions",
     "read_tenx_folder",
-    "read_training_labels",
     "select_genes",
     "stratified_folds",
     "stratified_split",

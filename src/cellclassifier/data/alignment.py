@@ -7,7 +7,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from cellclassifier.data.counts import RawCounts
-from cellclassifier.data.genes import MIN_GENE_COVERAGE, GeneMatch, GenePanel, match_genes
+from cellclassifier.data.genes import GenePanel
+from cellclassifier.data.matching import MIN_GENE_COVERAGE, GeneMatch, match_genes
 
 
 @dataclass(frozen=True, eq=False)

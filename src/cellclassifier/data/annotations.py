@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cellclassifier.data.formats.zarr_store import check_not_in_use
 from cellclassifier.errors import FileFormatError, InputError, LabelError
 from cellclassifier.files import replacing
 from cellclassifier.labels import LabelSpace, shown
@@ -27,36 +28,49 @@ ZARR_NOTICES = "Writing zarr v2|zarr v3 autosharding|Consolidated metadata"
 
 
 def read_labels(cells: ad.AnnData, labels_key: str) -> npt.NDArray[np.object_]:
-    """Return the label of each cell, shape (n_cells,), as strings.
+    """Return the label of each cell, shape (n_cells,), as strings without spaces around them.
 
     Raises
     ------
     LabelError
         There is no such column, or a label is missing.
     """
-    if labels_key not in cells.obs:
-        raise LabelError(
-            f"there is no column '{labels_key}' in .obs; it has {shown(cells.obs.columns)}"
-        )
-    column = cells.obs[labels_key]
-    missing = int(column.isna().sum())
-    if missing:
-        raise LabelError(
-            f"{missing:,} of {len(column):,} cells have no label in .obs['{labels_key}']; keep "
-            f"the others: adata = adata[adata.obs['{labels_key}'].notna()].copy()"
-        )
-    return np.asarray(column.astype(str), dtype=object)
+    labels, missing = _texts(cells, labels_key)
+    if missing.any():
+        raise LabelError(_says_missing(missing, labels_key))
+    return labels
 
 
-def read_training_labels(cells: ad.AnnData, labels_key: str) -> npt.NDArray[np.object_]:
+def read_training_labels(
+    cells: ad.AnnData, labels_key: str, *, strict: bool = False
+) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.intp]]:
     """Return labels fit to train on: two types or more, each of two cells or more.
+
+    Parameters
+    ----------
+    cells
+        The reference.
+    labels_key
+        The column of ``obs``.
+    strict
+        Whether to refuse missing labels; otherwise cells without one are left out.
+
+    Returns
+    -------
+    labels
+        Of the cells that have one.
+    rows
+        Of these cells.
 
     Raises
     ------
     LabelError
         They are not that.
     """
-    labels = read_labels(cells, labels_key)
+    labels, missing = _texts(cells, labels_key)
+    if missing.all() or (strict and missing.any()):
+        raise LabelError(_says_missing(missing, labels_key))
+    labels = labels[~missing]
     sizes = pd.Series(labels).value_counts()
     if len(sizes) < 2:
         raise LabelError(
@@ -70,7 +84,30 @@ def read_training_labels(cells: ad.AnnData, labels_key: str) -> npt.NDArray[np.o
             f"{shown(sorted(small.index))}; "
             f"at least {MIN_CELLS_PER_TYPE} are needed. Drop or merge these types"
         )
-    return labels
+    return labels, np.flatnonzero(~missing)
+
+
+def _texts(
+    cells: ad.AnnData, labels_key: str
+) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.bool_]]:
+    """Return the labels, and where there is none: no value, nothing but spaces, or "nan"."""
+    if labels_key not in cells.obs:
+        raise LabelError(
+            f"there is no column '{labels_key}' in .obs; it has {shown(cells.obs.columns)}"
+        )
+    column = cells.obs[labels_key]
+    texts = column.astype(str).str.strip()
+    # a missing value that was once made a text
+    missing = column.isna() | texts.isin(("", "nan", "<NA>"))
+    return np.asarray(texts, dtype=object), np.asarray(missing, dtype=bool)
+
+
+def _says_missing(missing: npt.NDArray[np.bool_], labels_key: str) -> str:
+    return (
+        f"{int(missing.sum()):,} of {len(missing):,} cells have no label in "
+        f".obs['{labels_key}']; keep the others: "
+        f"adata = adata[adata.obs['{labels_key}'].notna()].copy()"
+    )
 
 
 def write_predictions(
@@ -142,14 +179,18 @@ def read_predictions(cells: ad.AnnData) -> Predictions:
 def write_cells(cells: ad.AnnData, path: str | Path) -> None:
     """Write `cells` to an ``.h5ad`` file or a ``.zarr`` store, whole or not at all.
 
+    The file that `cells` were read from may be written over; they go on reading the old one. A
+    store may not, for as long as cells have their matrices in it.
+
     Raises
     ------
     FileFormatError
         `path` ends in something else.
     OutputError
-        It cannot be written.
+        It cannot be written, or is a store that is in use.
     """
     path = check_cells_path(path)
+    check_not_in_use(path)
     with replacing(path) as temporary:
         if path.suffix == ".zarr":
             with warnings.catch_warnings():

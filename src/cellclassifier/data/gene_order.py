@@ -10,9 +10,7 @@ from cellclassifier.errors import InputError
 GeneOrder = Literal["native", "divergence", "spread"]
 
 
-def order_genes(
-    order: GeneOrder, by_divergence: npt.NDArray[np.integer]
-) -> npt.NDArray[np.integer]:
+def order_genes(order: GeneOrder, by_divergence: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     """Return the columns of a matrix in the order in which a network shall get them.
 
     Parameters

@@ -1,18 +1,25 @@
-"""The genes of a matrix or of a model, and how the two are matched."""
+"""The genes of a matrix or of a model: ids and symbols, out of whatever names them."""
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cellclassifier.errors import GeneOverlapError, InputError
+from cellclassifier.data.gene_table import ENSEMBL_GENE, known_share
+from cellclassifier.data.resolution import (
+    GENOME,
+    GeneResolution,
+    Names,
+    SpeciesFound,
+    resolve_names,
+    species_of,
+)
+from cellclassifier.errors import InputError
 from cellclassifier.labels import shown
 
-# ENSG00000141510, ENSMUSG00000059552.14: species letters, G for gene, eleven digits, a version
-ENSEMBL_GENE = re.compile(r"ENS[A-Z]{0,6}G\d{11}(\.\d+)?")
 SYMBOL_COLUMNS = (
     "gene_symbol", "gene_symbols", "symbol", "gene_name", "gene_names", "feature_name",
     "gene_short_name",
@@ -21,10 +28,14 @@ ENSEMBL_COLUMNS = (
     "ensembl_id", "gene_ids", "gene_id", "ensembl", "ensembl_gene_id", "feature_id", "id",
 )  # fmt: skip
 
-# below this share of a model's genes its calls are no better than guesses
-MIN_GENE_COVERAGE = 0.2
+# CD3D_ENSG00000167286.12, ENSG00000167286|CD3D; _PAR_Y marks a gene of X again on Y
+ID_IN_NAME = re.compile(r"(?:^|[_|;:])(ENS[A-Z]{0,6}G\d{11})(?:\.\d+)?(?:_PAR_Y)?(?=$|[_|;:])")
 
-Names = npt.NDArray[np.object_]
+# up to this share of names that are genes, they name no genes; from the other one on, they do
+KNOWS_NO_GENES = 0.05
+KNOWS_GENES = 0.5
+# names of so many letters prove nothing
+MAX_SHORT = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,34 +48,42 @@ class GenePanel:
         Shape (n_genes,), without version; an empty string where none is known.
     symbols
         Shape (n_genes,), symbols or any other names; an empty string where none is known.
+    inferred
+        Shape (n_genes,): whether the id was looked up by the symbol; None where no id was.
+    resolution
+        What the names turned out to be; None where they were not looked up yet.
 
     Examples
     --------
     >>> panel = GenePanel.of_names(["ENSG00000156738.18", "CD3D"])
     >>> panel.ensembl_ids.tolist(), panel.symbols.tolist()
     (['ENSG00000156738', ''], ['', 'CD3D'])
+    >>> panel = panel.resolved()
+    >>> panel.ensembl_ids.tolist(), panel.symbols.tolist(), panel.species
+    (['ENSG00000156738', 'ENSG00000167286'], ['MS4A1', 'CD3D'], 'human')
     """
 
     ensembl_ids: Names
     symbols: Names
+    inferred: npt.NDArray[np.bool_] | None = None
+    resolution: GeneResolution | None = None
 
     @classmethod
     def of_names(cls, names: Iterable[object]) -> "GenePanel":
         """Tell ids from symbols, name by name."""
-        names = np.array([str(name) for name in names], dtype=object)
-        is_id = np.array([bool(ENSEMBL_GENE.fullmatch(name)) for name in names], dtype=bool)
-        ids = np.where(is_id, [name.partition(".")[0] for name in names], "").astype(object)
-        return cls(ids, np.where(is_id, "", names).astype(object))
+        pairs = [_split(str(name)) for name in names]
+        ids, symbols = (np.array([pair[part] for pair in pairs], dtype=object) for part in (0, 1))
+        return cls(ids, symbols)
 
     @classmethod
     def of_var(cls, var: pd.DataFrame, gene_ids: str | None = None) -> "GenePanel":
-        """Collect ids and symbols from an AnnData's ``var`` table.
+        """Collect ids and symbols from an AnnData's ``var`` table, and look them up.
 
         Parameters
         ----------
         var
             Its index, and its columns of the usual names (``gene_symbol``, ``ensembl_id``, ...),
-            are read.
+            are read. Where these name no genes, the column is taken that does.
         gene_ids
             The one column to use instead.
 
@@ -78,7 +97,7 @@ class GenePanel:
                 raise InputError(
                     f"there is no column '{gene_ids}' in .var; it has {shown(var.columns)}"
                 )
-            return cls.of_names(_texts(var[gene_ids]))
+            return cls.of_names(_texts(var[gene_ids])).resolved()
         panel = cls.of_names([""] * len(var))
         for column in ENSEMBL_COLUMNS:
             if column in var:  # what is no Ensembl id there (Entrez numbers) is no symbol either
@@ -87,7 +106,11 @@ class GenePanel:
         for column in SYMBOL_COLUMNS:
             if column in var:
                 panel = panel.filled_from(cls.of_names(_texts(var[column])))
-        return panel.filled_from(cls.of_names(var.index))
+        panel = panel.filled_from(cls.of_names(var.index))
+        further = "" if panel.names_genes else _column_of_genes(var)
+        if further:
+            panel = cls.of_names(_texts(var[further])).filled_from(panel)
+        return panel.resolved(column=further)
 
     def filled_from(self, other: "GenePanel") -> "GenePanel":
         """Fill the gaps of this panel from another one of the same genes."""
@@ -96,103 +119,104 @@ class GenePanel:
             np.where(self.symbols == "", other.symbols, self.symbols),
         )
 
+    def resolved(self, species: SpeciesFound = "unknown", *, column: str = "") -> "GenePanel":
+        """Fill in the ids that symbols lead to, and the symbols of ids, by the shipped tables.
+
+        Symbols that lead to no gene, or to several, stay as they are. `species` says whose they
+        are; where it is not one species, the one that knows more of them is taken. `column` is
+        noted down.
+        """
+        if self.resolution is not None:
+            return self
+        ids, symbols, resolution = resolve_names(self.ensembl_ids, self.symbols, species)
+        inferred = (ids != "") & ~self.has_given_id
+        return GenePanel(ids, symbols, inferred, replace(resolution, column=column))
+
     def __len__(self) -> int:
         return len(self.symbols)
 
     def __getitem__(self, columns: npt.NDArray[np.integer]) -> "GenePanel":
         """Return the genes of the given columns, in that order."""
-        return GenePanel(self.ensembl_ids[columns], self.symbols[columns])
+        inferred = None if self.inferred is None else self.inferred[columns]
+        return GenePanel(self.ensembl_ids[columns], self.symbols[columns], inferred)
 
     @property
     def names(self) -> Names:
         """One name a gene: the symbol, or else the id."""
         return np.where(self.symbols == "", self.ensembl_ids, self.symbols)
 
-
-@dataclass(frozen=True, eq=False)
-class GeneMatch:
-    """Where each measured gene goes in a panel.
-
-    Parameters
-    ----------
-    target
-        Shape (n_measured,): the panel's column, or -1.
-    n_panel
-        The number of the panel's genes.
-    n_by_id, n_by_symbol
-        Panel genes found by Ensembl id, and those found by symbol only.
-    n_summed
-        Measured genes whose counts are added to those of another one of the same name.
-    """
-
-    target: npt.NDArray[np.intp]
-    n_panel: int
-    n_by_id: int
-    n_by_symbol: int
-    n_summed: int
+    @property
+    def has_given_id(self) -> npt.NDArray[np.bool_]:
+        """Which genes came with an id, which was not looked up; shape (n_genes,)."""
+        has_id: npt.NDArray[np.bool_] = self.ensembl_ids != ""
+        return has_id if self.inferred is None else has_id & ~self.inferred
 
     @property
-    def gene_coverage(self) -> float:
-        """The share of the panel's genes that were measured, in [0, 1]."""
-        return (self.n_by_id + self.n_by_symbol) / max(self.n_panel, 1)
+    def species(self) -> SpeciesFound:
+        """``"human"``, ``"mouse"``, ``"both"`` or ``"unknown"``, by the ids."""
+        return species_of(self.ensembl_ids)
+
+    @property
+    def names_genes(self) -> bool:
+        """Whether more than one name in twenty is that of a gene of man or mouse."""
+        with_id = float((self.ensembl_ids != "").mean()) if len(self) else 0.0
+        return with_id > KNOWS_NO_GENES or known_share(self.names) > KNOWS_NO_GENES
 
 
-def match_genes(
-    measured: GenePanel, panel: GenePanel, *, min_coverage: float = MIN_GENE_COVERAGE
-) -> GeneMatch:
-    """Match measured genes to a panel: by Ensembl id, and what is left by symbol.
-
-    Several measured genes of one name go to the same column, where their counts add up.
+def check_orientation(cell_names: Iterable[str], genes: GenePanel) -> None:
+    """Refuse a matrix whose rows are genes and whose columns are not.
 
     Raises
     ------
-    GeneOverlapError
-        Less than `min_coverage` of the panel was measured.
+    InputError
+        Half of the names of the cells are genes, and hardly one of the names of the genes is.
 
     Examples
     --------
-    >>> match = match_genes(
-    ...     GenePanel.of_names(["CD3D", "MS4A1", "XIST"]), GenePanel.of_names(["MS4A1", "CD3D"])
-    ... )
-    >>> match.target.tolist(), match.gene_coverage
-    ([1, 0, -1], 1.0)
+    >>> check_orientation(["CD3D", "MS4A1"], GenePanel.of_names(["AAACCTGAGAAACCAT-1"]))
+    Traceback (most recent call last):
+    ...
+    cellclassifier.errors.InputError: the cells look like genes: ...
     """
-    by_id = _positions(measured.ensembl_ids, panel.ensembl_ids)
-    found_by_id = set(by_id[by_id >= 0].tolist())
-    by_symbol = _positions(
-        measured.symbols, panel.symbols, usable=lambda position: position not in found_by_id
-    )
-    target = np.where(by_id >= 0, by_id, by_symbol)
-    n_found = len(set(target[target >= 0].tolist()))
-    match = GeneMatch(
-        target=target,
-        n_panel=len(panel),
-        n_by_id=len(found_by_id),
-        n_by_symbol=n_found - len(found_by_id),
-        n_summed=int((target >= 0).sum()) - n_found,
-    )
-    if match.gene_coverage < min_coverage or not n_found:
-        raise GeneOverlapError(
-            f"only {n_found:,} of the model's {len(panel):,} genes were measured (at least "
-            f"{min_coverage:.0%} are needed). Your genes look like {list(measured.names[:3])}, "
-            f"the model's like {list(panel.names[:3])}. Put matching names in "
-            '.var["gene_symbol"] or .var["ensembl_id"], or name their column: gene_ids="…" '
-            "(--gene-ids on the command line)"
+    if genes.names_genes:
+        return
+    cell_names = list(cell_names)
+    # some genes are called a, b, or T
+    long_names = [name for name in cell_names if len(name) > MAX_SHORT]
+    share = known_share(long_names) * len(long_names) / max(len(cell_names), 1)
+    if share >= KNOWS_GENES:
+        raise InputError(
+            f"the cells look like genes: {share:.0%} of the names of the rows are, such as "
+            f"{cell_names[:3]}, and the genes look like {list(genes.names[:3])}. Cells are rows: "
+            'transpose with adata.T, or read_cells(path, genes_in="rows") '
+            "(--genes-in rows on the command line)"
         )
-    return match
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return the id and the symbol that a name gives, of which one may be empty."""
+    if "ENS" not in name:
+        return "", name
+    if ENSEMBL_GENE.fullmatch(name):
+        return name.partition(".")[0], ""
+    found = ID_IN_NAME.findall(name)
+    if len(found) != 1:
+        return "", name
+    symbol = ID_IN_NAME.sub("", GENOME.sub("", name))
+    return found[0], symbol.strip("_|;:")
+
+
+def _column_of_genes(var: pd.DataFrame) -> str:
+    """Return the column of texts that names most genes, or "" where none names genes."""
+    shares = {
+        column: known_share(GenePanel.of_names(_texts(values)).names)
+        for column, values in var.items()
+        if isinstance(column, str) and not pd.api.types.is_numeric_dtype(values)
+    }
+    best = max(shares, key=lambda column: shares[column], default="")
+    return best if shares.get(best, 0.0) >= KNOWS_GENES else ""
 
 
 def _texts(column: pd.Series) -> pd.Series:
     """Return a column of any kind as texts, an empty one where a value is missing."""
     return column.astype(object).where(column.notna(), "")
-
-
-def _positions(
-    names: Names, panel_names: Names, *, usable: Callable[[int], bool] = lambda _: True
-) -> npt.NDArray[np.intp]:
-    """Return the first position of each name among the panel's usable ones, or -1."""
-    position_of: dict[str, int] = {}
-    for position, name in enumerate(panel_names):
-        if name and usable(position):
-            position_of.setdefault(name, position)
-    return np.array([position_of.get(name, -1) for name in names], dtype=np.intp)

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pooch
 
+from cellclassifier.archives import extract_files
 from cellclassifier.data import TENX_FILES, read_tenx_folder, write_cells
 from cellclassifier.errors import FileFormatError, InputError, OutputError
-from cellclassifier.fetching.archives import extract_files
 from cellclassifier.fetching.cache import Cache, Downloads
 from cellclassifier.fetching.catalogue import CellSet, SourceFile, read_catalogue
 from cellclassifier.fetching.progress import Watcher, watch_nothing

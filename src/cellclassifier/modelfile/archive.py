@@ -1,7 +1,8 @@
 """The members of a model file, read with suspicion and written whole.
 
-A model file is a zip archive: the three members of a ``.keras`` file and ``cellclassifier.json``,
-which holds the SHA-256 of the other three. docs/reference/model-format.md specifies it.
+A model file is a zip archive: the three members of a ``.keras`` file, validation cells where there
+were any, and ``cellclassifier.json``, which holds the SHA-256 of all others.
+docs/reference/model-format.md specifies it.
 """
 
 import hashlib
@@ -17,24 +18,30 @@ from typing import IO, Any
 from cellclassifier.errors import ModelFileError
 from cellclassifier.modelfile.manifest import Manifest
 from cellclassifier.modelfile.safety import parse_json, refuse_foreign_code
+from cellclassifier.modelfile.sample import ValidationSample
 
 MANIFEST = "cellclassifier.json"
 KERAS_PARTS = ("config.json", "metadata.json", "model.weights.h5")
+SAMPLE = "validation.npz"
 # What a member may unpack to. Weights of a billion parameters fit; a zip bomb does not.
 MAX_BYTES: Mapping[str, int] = {
     MANIFEST: 256 * 2**20,
     "config.json": 16 * 2**20,
     "metadata.json": 2**20,
     "model.weights.h5": 8 * 2**30,
+    SAMPLE: 8 * 2**30,
 }
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 CHUNK = 2**20
 
 
 def add_manifest(path: Path, manifest: Manifest) -> Manifest:
-    """Add ``cellclassifier.json`` to the ``.keras`` file at `path`; return it with its hash."""
+    """Add the members of ours to the ``.keras`` file at `path`; return it with its hash."""
     with zipfile.ZipFile(path, "a") as archive:
-        parts = {name: _sha256(archive, name) for name in KERAS_PARTS}
+        if manifest.sample is not None:
+            content = manifest.sample.to_bytes()
+            archive.writestr(SAMPLE, content, compress_type=zipfile.ZIP_DEFLATED)
+        parts = {name: _sha256(archive, name) for name in archive.namelist()}
         text = json.dumps(manifest.to_json(parts), indent=1).encode()
         archive.writestr(MANIFEST, text, compress_type=zipfile.ZIP_DEFLATED)
     return replace(manifest, sha256=hashlib.sha256(text).hexdigest())
@@ -64,14 +71,20 @@ def _checked(path: Path) -> tuple[Manifest, dict[str, Any]]:
         content = parse_json(text, MANIFEST)
         manifest = Manifest.from_json(content, hashlib.sha256(text).hexdigest())
         parts = content.get("parts")
-        for name in KERAS_PARTS:
-            expected = parts.get(name) if isinstance(parts, dict) else None
-            if _sha256(archive, name) != expected:
+        parts = parts if isinstance(parts, dict) else {}
+        for name in sorted({*archive.namelist(), *parts} - {MANIFEST}):
+            if name not in archive.namelist():
+                raise ModelFileError(f"its part {name} is missing: get the file again")
+            if _sha256(archive, name) != parts.get(name):
                 raise ModelFileError(
                     f"its part {name} is not the one it was written with (SHA-256 differs); "
                     "the file was damaged or changed: get it again from its source"
                 )
         refuse_foreign_code(parse_json(_read(archive, "config.json"), "config.json"))
+        if SAMPLE in archive.namelist():
+            sizes = len(manifest.panel), len(manifest.label_space)
+            sample = ValidationSample.from_bytes(_read(archive, SAMPLE), *sizes)
+            manifest = replace(manifest, sample=sample)
     return manifest, content
 
 
@@ -98,7 +111,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
         raise ModelFileError(
             f"it is a Keras model without {MANIFEST}: its genes and labels are not known"
         )
-    if sorted(names) != sorted(MAX_BYTES):
+    if sorted(names) not in (sorted(MAX_BYTES), sorted(set(MAX_BYTES) - {SAMPLE})):
         raise ModelFileError(f"it has the members {names}, and not {sorted(MAX_BYTES)}")
     for member in archive.infolist():
         if member.file_size > MAX_BYTES[member.filename]:

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from cellclassifier.data import GenePanel, Normalisation
+from cellclassifier.data import GenePanel, Normalisation, PanelMeans
 from cellclassifier.errors import InputError, LabelError, ModelFileError
 from cellclassifier.labels import LabelSpace
+from cellclassifier.modelfile.sample import ValidationSample
 
 FORMAT_NAME = "cellclassifier model"
-FORMAT = 1
+FORMAT = 2
+# format 1 had no validation cells
+READABLE_FORMATS = (1, 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,11 @@ class Manifest:
         Of the packages that made the file.
     created
         When, ISO 8601, UTC.
+    means
+        Of the training cells, gene by gene, for genes that are not measured later; None in files of
+        format 1 and in imported models.
+    sample
+        Cells set apart in training, in a member of their own; None where there were none.
     """
 
     network: Mapping[str, Any]
@@ -46,6 +54,8 @@ class Manifest:
     training: Mapping[str, Any]
     versions: Mapping[str, str]
     created: str
+    means: PanelMeans | None = None
+    sample: ValidationSample | None = None
     # known once the file is written or read: SHA-256 of cellclassifier.json, which holds the
     # hashes of all other parts and so stands for the whole model
     sha256: str | None = field(default=None)
@@ -67,12 +77,13 @@ class Manifest:
             "genes": {
                 "ensembl_ids": self.panel.ensembl_ids.tolist(),
                 "symbols": self.panel.symbols.tolist(),
+                **_means_json(self.means),
             },
         }
 
     @classmethod
     def from_json(cls, content: object, sha256: str) -> "Manifest":
-        """Read the member's content, or say what is wrong with it.
+        """Read the member's content, but for the sample, or say what is wrong with it.
 
         Raises
         ------
@@ -81,10 +92,10 @@ class Manifest:
         """
         if not isinstance(content, dict) or content.get("format_name") != FORMAT_NAME:
             raise ModelFileError(f"cellclassifier.json does not say that it is a '{FORMAT_NAME}'")
-        if content.get("format") != FORMAT:
+        if content.get("format") not in READABLE_FORMATS:
             raise ModelFileError(
                 f"the file has the model format {content.get('format')!r}, and this version of "
-                f"cellclassifier reads format {FORMAT}; "
+                f"cellclassifier reads formats {READABLE_FORMATS[0]} to {FORMAT}; "
                 "update it: pip install --upgrade cellclassifier"
             )
         try:
@@ -97,6 +108,7 @@ class Manifest:
                 training=dict(content["training"]),
                 versions=dict(content["versions"]),
                 created=str(content["created"]),
+                means=_means(content["genes"]),
                 sha256=sha256,
             )
         except (KeyError, TypeError, ValueError, InputError, LabelError) as error:
@@ -117,6 +129,29 @@ def _panel(genes: Mapping[str, Any]) -> GenePanel:
     if len(ids) != len(symbols) or not ids:
         raise ValueError(f"{len(ids)} gene ids and {len(symbols)} symbols")
     return GenePanel(np.array(ids, dtype=object), np.array(symbols, dtype=object))
+
+
+def _means_json(means: PanelMeans | None) -> dict[str, Any]:
+    if means is None:
+        return {}
+    # the shortest decimals that give the same float32 again
+    return {
+        "mean_expression": [float(str(value)) for value in means.expression],
+        "mean_share": [float(str(value)) for value in means.share],
+    }
+
+
+def _means(genes: Mapping[str, Any]) -> PanelMeans | None:
+    if "mean_expression" not in genes:
+        return None
+    means = PanelMeans(
+        np.array(genes["mean_expression"], dtype=np.float32),
+        np.array(genes["mean_share"], dtype=np.float32),
+    )
+    for values in (means.expression, means.share):
+        if values.shape != (len(genes["symbols"]),) or not np.all(values >= 0):
+            raise ValueError("means are one number from 0 on for each gene")
+    return means
 
 
 def _texts(values: object) -> tuple[str, ...]:

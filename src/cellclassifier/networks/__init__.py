@@ -3,11 +3,11 @@
 from cellclassifier.networks.adoption import as_classifier
 from cellclassifier.networks.backend import free_memory, keras
 from cellclassifier.networks.cnn import ConvBlock, build_cnn
-from cellclassifier.networks.engines import Engine, check_engine, choose_predictor
+from cellclassifier.networks.engines import Engine, Predictor, check_engine, choose_predictor
 from cellclassifier.networks.inference import divide_logits, logits_model, predict_logits, to_batch
 from cellclassifier.networks.linear import build_linear
 from cellclassifier.networks.mlp import build_mlp
-from cellclassifier.networks.options import check_options, configure_network
+from cellclassifier.networks.options import check_options, choose_builder, configure_network
 from cellclassifier.networks.registry import (
     NETWORKS,
     PRESETS,
@@ -22,6 +22,7 @@ __all__ = [
     "ConvBlock",
     "Engine",
     "NetworkBuilder",
+    "Predictor",
     "as_classifier",
     "build_cnn",
     "build_linear",
@@ -29,6 +30,7 @@ __all__ = [
     "build_preset",
     "check_engine",
     "check_options",
+    "choose_builder",
     "choose_predictor",
     "configure_network",
     "divide_logits",

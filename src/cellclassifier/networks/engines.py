@@ -15,7 +15,9 @@ from cellclassifier.networks.inference import logits_model, predict_logits
 Engine = Literal["keras", "lowlevel"]
 ENGINES = ("keras", "lowlevel")
 
-Predictor = Callable[[sparse.csr_matrix], npt.NDArray[np.float32]]
+Floats = npt.NDArray[np.float32]
+# from expression, and what stands in for genes not measured, to logits
+Predictor = Callable[[sparse.csr_matrix, Floats | None], Floats]
 
 
 def check_engine(engine: str) -> None:
@@ -26,6 +28,8 @@ def check_engine(engine: str) -> None:
 
 def choose_predictor(model: keras.Model, engine: Engine) -> Predictor:
     """Return the function from expression, (n_cells, n_genes), to logits, (n_cells, n_types).
+
+    Its second argument, (n_genes,) or None, is added to each cell's expression.
 
     Raises
     ------

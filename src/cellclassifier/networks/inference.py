@@ -34,7 +34,10 @@ def to_batch(expression: sparse.csr_matrix, model: keras.Model) -> npt.NDArray[n
 
 
 def predict_logits(
-    model: keras.Model, expression: sparse.csr_matrix, batch_cells: int = BATCH_CELLS
+    model: keras.Model,
+    expression: sparse.csr_matrix,
+    stand_in: npt.NDArray[np.float32] | None = None,
+    batch_cells: int = BATCH_CELLS,
 ) -> npt.NDArray[np.float32]:
     """Return the output of `model` for each cell.
 
@@ -44,6 +47,8 @@ def predict_logits(
         From `logits_model`.
     expression
         Shape (n_cells, n_genes), CSR.
+    stand_in
+        Shape (n_genes,): added to each cell, for genes that were not measured.
     batch_cells
         Every batch has this many cells, the last one filled up with zeros: the network is compiled
         once, and a cell's numbers do not depend on how many others come with it.
@@ -59,6 +64,8 @@ def predict_logits(
         rows = expression[start : start + batch_cells]
         batch = np.zeros((batch_cells, *model.input_shape[1:]), dtype=np.float32)
         batch[: rows.shape[0]] = to_batch(rows, model)
+        if stand_in is not None:
+            batch += stand_in.reshape(model.input_shape[1:])
         logits[start : start + rows.shape[0]] = model.predict_on_batch(batch)[: rows.shape[0]]
     return logits
 

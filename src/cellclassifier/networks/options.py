@@ -40,6 +40,34 @@ def configure_network(network: str, options: Mapping[str, object]) -> NetworkBui
     return partial(find_network(network), **arguments)
 
 
+def choose_builder(
+    network: str | NetworkBuilder, options: Mapping[str, object]
+) -> tuple[NetworkBuilder, dict[str, Any]]:
+    """Return the builder of a network, and its options as a model file keeps them.
+
+    Parameters
+    ----------
+    network
+        The name, or a function of the caller's own.
+    options
+        Of a network given by name.
+
+    Raises
+    ------
+    InputError
+        There is no such network, it does not take these options, or there are options for a
+        function.
+    """
+    if isinstance(network, str):
+        return configure_network(network, options), check_options(network, options)
+    if options:
+        raise InputError(
+            "network_options are for a network given by name; give a function of your own its "
+            "options by functools.partial"
+        )
+    return network, {}
+
+
 def check_options(network: str, options: Mapping[str, object]) -> dict[str, Any]:
     """Return `options` as JSON has them: lists, objects, numbers, texts.
 

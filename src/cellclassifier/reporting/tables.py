@@ -26,7 +26,7 @@ def evaluation_table(evaluation: Evaluation) -> RenderableType:
             f"{scores.f1:.3f}",
             f"{scores.n_cells:,}",
         )
-    overall = _facts(
+    overall = facts_table(
         {
             "cells": f"{evaluation.n_cells:,}",
             "accuracy": f"{evaluation.accuracy:.3f}",
@@ -48,7 +48,9 @@ def predictions_table(predictions: Predictions) -> RenderableType:
     groups = frame.groupby("label")["confidence"]
     for label, n_cells in groups.size().sort_values(ascending=False).items():
         table.add_row(str(label), f"{n_cells:,}", f"{groups.get_group(label).median():.2f}")
-    return Group(table, "", _facts({"model's genes measured": f"{predictions.gene_coverage:.1%}"}))
+    return Group(
+        table, "", facts_table({"model's genes measured": f"{predictions.gene_coverage:.1%}"})
+    )
 
 
 def model_table(manifest: Manifest) -> RenderableType:
@@ -60,7 +62,7 @@ def model_table(manifest: Manifest) -> RenderableType:
     names = manifest.panel.names
     more = f" and {len(names) - SHOWN_GENES:,} more" if len(names) > SHOWN_GENES else ""
     imported = manifest.training.get("imported")
-    facts = _facts(
+    facts = facts_table(
         {
             "network": f"{manifest.network['name']}, "
             f"{manifest.network['n_parameters']:,} parameters",
@@ -115,7 +117,8 @@ def _validation(scores: Mapping[str, Any] | None) -> str:
     )
 
 
-def _facts(facts: Mapping[str, str]) -> Table:
+def facts_table(facts: Mapping[str, str]) -> Table:
+    """Return names and values in two columns."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

@@ -43,7 +43,7 @@ class Solver(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingRecord:
     """What happened in a training, for the model file.
 
@@ -60,6 +60,11 @@ class TrainingRecord:
     validation
         ``n_cells``, ``accuracy``, ``log_loss``, ``ece`` on the cells set apart, before any refit
         and after the temperature, which was fitted on the same cells; None without such cells.
+    apart
+        The rows of the cells set apart.
+    weights_before_refit
+        Of the logits, in Keras's order, divided by the temperature, where a refit then let the
+        network see the cells set apart; else None.
     """
 
     n_cells: int
@@ -67,6 +72,8 @@ class TrainingRecord:
     best_epoch: int
     temperature: float
     validation: dict[str, Any] | None
+    apart: npt.NDArray[np.intp]
+    weights_before_refit: tuple[npt.NDArray[np.float32], ...] | None
 
     def calibration(self) -> dict[str, Any]:
         """Return the calibration for the model file."""
@@ -132,14 +139,19 @@ def train_network(
     temperature = calibrate_temperature(held_out, validation.codes)
     scores = _validation_scores(held_out / np.float32(temperature), validation.codes)
 
+    before_refit = None
     if config.refit and len(validation):
+        divide_logits(logits, temperature)
+        before_refit = tuple(logits.get_weights())
         for variable, value in zip(logits.variables, untrained, strict=True):
             variable.assign(value)
         again = replace(config, epochs=best_epoch, patience=None)
         solve(logits, examples, examples[apart[:0]], again, np.random.default_rng(seed), watch)
         training = examples
     divide_logits(model, temperature)
-    return TrainingRecord(len(training), history, best_epoch, temperature, scores)
+    return TrainingRecord(
+        len(training), history, best_epoch, temperature, scores, apart, before_refit
+    )
 
 
 def _solver(config: TrainingConfig, engine: Engine) -> Solver:

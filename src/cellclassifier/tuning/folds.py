@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import anndata as ad
 import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
@@ -13,45 +12,17 @@ from cellclassifier.classifier.settings import ClassifierSettings
 from cellclassifier.data import (
     AlignedCounts,
     GenePanel,
+    LabelledCounts,
     RawCounts,
     align_genes,
-    find_counts,
-    read_training_labels,
+    order_genes,
     stratified_folds,
 )
-from cellclassifier.labels import LabelSpace
 from cellclassifier.networks import configure_network, logits_model, predict_logits
 from cellclassifier.training import Watcher, train_network, watch_nothing
 
 Rows = npt.NDArray[np.intp]
 Probabilities = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledCounts:
-    """Cells to tune on: their counts and their types."""
-
-    raw: RawCounts
-    codes: npt.NDArray[np.int32]
-    label_space: LabelSpace
-
-    @classmethod
-    def of(
-        cls,
-        reference: ad.AnnData,
-        labels_key: str,
-        *,
-        layer: str | None = None,
-        library_size_key: str | None = None,
-        gene_ids: str | None = None,
-    ) -> "LabelledCounts":
-        """Read labels and counts, as `CellTypeClassifier.fit` does."""
-        labels = read_training_labels(reference, labels_key)
-        label_space = LabelSpace.of(labels)
-        raw = find_counts(
-            reference, layer=layer, library_size_key=library_size_key, gene_ids=gene_ids
-        )
-        return cls(raw, label_space.encode(labels), label_space)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +101,8 @@ class Folds:
         self, fold: Fold, settings: ClassifierSettings, seed: int, watch: Watcher
     ) -> Probabilities:
         columns = fold.columns if settings.genes == "all" else fold.columns[: settings.genes]
+        if settings.gene_order == "spread":  # networks have it by default; nothing else is chosen
+            columns = columns[order_genes("spread", np.arange(len(columns)))]
         aligned = AlignedCounts(
             self.aligned.counts[:, columns].sorted_indices(), self.aligned.library_size, 1.0
         )

@@ -4,17 +4,19 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Unpack
 
 import anndata as ad
 import numpy as np
 
 from cellclassifier.classifier.settings import ClassifierSettings, Tuned
+from cellclassifier.data import CountsArguments, LabelledCounts
 from cellclassifier.errors import InputError
 from cellclassifier.evaluation.metrics import log_loss
 from cellclassifier.networks import free_memory
 from cellclassifier.training import Watcher, check_seed, watch_nothing
 from cellclassifier.tuning.engine import optuna, quiet
-from cellclassifier.tuning.folds import Folds, LabelledCounts
+from cellclassifier.tuning.folds import Folds
 from cellclassifier.tuning.importance import importance_of
 from cellclassifier.tuning.space import Dimension, most_genes, settings_of, space_of
 from cellclassifier.tuning.study import counted_trials, fingerprint_of, open_study
@@ -91,10 +93,9 @@ def tune(
     *,
     labels_key: str,
     plan: TuningPlan | None = None,
-    layer: str | None = None,
-    library_size_key: str | None = None,
-    gene_ids: str | None = None,
+    strict: bool = False,
     watch: Watcher = watch_nothing,
+    **counts: Unpack[CountsArguments],
 ) -> Tuning:
     """Search the settings under which cells not trained on are named best.
 
@@ -106,11 +107,13 @@ def tune(
         The column of ``obs`` with the types.
     plan
         What to search; None takes the defaults of `TuningPlan`.
-    layer, library_size_key, gene_ids
-        Where counts, library sizes and gene names are, as in `find_counts`.
+    strict
+        Whether to refuse cells without a label, instead of leaving them out.
     watch
         Called with the number of trials that ended, the number asked for, and scores, after each
         trial and each epoch in its first fold.
+    **counts
+        The keywords of `find_counts`.
 
     Raises
     ------
@@ -132,13 +135,7 @@ def tune(
     """
     plan = plan or TuningPlan()
     space_of(plan.network, 1)  # refuse a network before the long reading
-    cells = LabelledCounts.of(
-        reference,
-        labels_key,
-        layer=layer,
-        library_size_key=library_size_key,
-        gene_ids=gene_ids,
-    )
+    cells = LabelledCounts.of(reference, labels_key, strict=strict, **counts)
     space = space_of(plan.network, len(cells.raw.genes))
     fingerprint = fingerprint_of(cells, plan.network, plan.seed, (space, plan.n_folds))
     with quiet(), open_study(plan.study, fingerprint) as study:

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
+from cellclassifier.data import LabelledCounts
 from cellclassifier.errors import InputError, OutputError
 from cellclassifier.files import check_writable
 from cellclassifier.tuning.engine import optuna
-from cellclassifier.tuning.folds import LabelledCounts
 
 if sys.platform != "win32":
     import fcntl

@@ -103,15 +103,23 @@ class LowLevelNetwork:
         return logits
 
     def predict_logits(
-        self, expression: sparse.csr_matrix, batch_cells: int = BATCH_CELLS
+        self,
+        expression: sparse.csr_matrix,
+        stand_in: npt.NDArray[np.float32] | None = None,
+        batch_cells: int = BATCH_CELLS,
     ) -> npt.NDArray[np.float32]:
-        """Return the logits of each cell, (n_cells, n_types); batches are filled up with zeros."""
+        """Return the logits of each cell, (n_cells, n_types); batches are filled up with zeros.
+
+        `stand_in`, (n_genes,), is added to each cell, for genes that were not measured.
+        """
         n_cells, n_genes = expression.shape
         outputs = []
         for start in range(0, n_cells, batch_cells):
             rows = expression[start : start + batch_cells]
             batch = np.zeros((batch_cells, n_genes), dtype=np.float32)
             batch[: rows.shape[0]] = rows.toarray()
+            if stand_in is not None:
+                batch += stand_in
             outputs.append(self.predict_on_batch(batch)[: rows.shape[0]])
         n_types = self.spec.dense[-1].units
         return np.concatenate(outputs) if outputs else np.empty((0, n_types), dtype=np.float32)

@@ -5,7 +5,8 @@ import io
 import shutil
 import tarfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cellclassifier.errors import FileFormatError
@@ -46,7 +47,7 @@ def extract_files(archive: Path, folder: str, names: Collection[str], into: Path
     archive
         The file.
     folder
-        Where in it the files are, such as ``filtered_matrices_mex/hg19``.
+        Where in it the files are, such as ``filtered_matrices_mex/hg19``, or ``.`` for its root.
     names
         The files wanted, all of them.
     into
@@ -64,18 +65,53 @@ def extract_files(archive: Path, folder: str, names: Collection[str], into: Path
     ...
     cellclassifier.errors.FileFormatError: 'no.tar.gz' cannot be unpacked: ...
     """
-    wanted = {f"{folder.strip('/')}/{name}": name for name in names}
+    wanted = {name if folder == "." else f"{folder.strip('/')}/{name}": name for name in names}
     seen: list[str] = []
+    with _members(archive) as members:
+        for member in members:
+            name = _checked_name(member, into, seen)
+            if name in wanted:
+                _copy(members, member, into / wanted[name])
+    if missing := sorted(wanted.keys() - set(seen)):
+        raise FileFormatError(
+            f"'{archive}' cannot be unpacked: it lacks {missing} and has {seen[:10]}"
+        )
+
+
+def list_files(archive: Path) -> list[str]:
+    """Return the names of all files in a ``.tar.gz`` archive; nothing is written.
+
+    Raises
+    ------
+    FileFormatError
+        The archive is broken or unsafe.
+
+    Examples
+    --------
+    >>> list_files(Path("no.tar.gz"))
+    Traceback (most recent call last):
+    ...
+    cellclassifier.errors.FileFormatError: 'no.tar.gz' cannot be unpacked: ...
+    """
+    seen: list[str] = []
+    with _members(archive) as members:
+        return [
+            name
+            for member in members
+            if (name := _checked_name(member, archive.parent, seen)) and member.isreg()
+        ]
+
+
+@contextmanager
+def _members(archive: Path) -> Iterator[tarfile.TarFile]:
+    """Open an archive as a stream of members, and tell what is wrong with it."""
     try:
         limit = max(HARMLESS_BYTES, MAX_GROWTH * archive.stat().st_size)
         with (
             gzip.open(archive) as stream,
             tarfile.open(fileobj=_Bounded(stream, limit), mode="r|") as members,
         ):
-            for member in members:
-                name = _checked_name(member, into, seen)
-                if name in wanted:
-                    _copy(members, member, into / wanted[name])
+            yield members
     except (FileFormatError, *BROKEN) as error:
         reason = str(error) or "it is cut off"
         raise FileFormatError(f"'{archive}' cannot be unpacked: {reason}") from error
@@ -83,10 +119,6 @@ def extract_files(archive: Path, folder: str, names: Collection[str], into: Path
         raise FileFormatError(
             f"'{archive}' cannot be unpacked: {error.strerror or error}"
         ) from error
-    if missing := sorted(wanted.keys() - set(seen)):
-        raise FileFormatError(
-            f"'{archive}' cannot be unpacked: it lacks {missing} and has {seen[:10]}"
-        )
 
 
 def _checked_name(member: tarfile.TarInfo, into: Path, seen: list[str]) -> str:

@@ -7,7 +7,7 @@ import scipy.io
 from scipy import sparse
 
 from cellclassifier import CellTypeClassifier, find_counts, read_cells
-from cellclassifier.data import matlab
+from cellclassifier.data.formats import on_disk
 from cellclassifier.errors import FileFormatError
 
 N_CELLS, N_GENES = 12, 7
@@ -95,7 +95,7 @@ def test_kinds_of_numbers(path, kind):
     "chunks", [(1, 1), (3, 5), (N_GENES, 1), (1, N_CELLS), (N_GENES, N_CELLS)], ids=str
 )
 def test_blocks_do_not_change_the_counts(path, monkeypatch, chunks):
-    monkeypatch.setattr(matlab, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(on_disk, "BLOCK_BYTES", 100)
     write_mat(path, labels=None, chunks=chunks, compression="gzip")
     with h5py.File(path, "a") as file:
         file["labels"] = LABELS[None, :]

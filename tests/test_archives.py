@@ -7,9 +7,9 @@ import tarfile
 import pytest
 from archive_server import FOLDER, packed, tenx_files
 
+from cellclassifier import archives
+from cellclassifier.archives import extract_files
 from cellclassifier.errors import FileFormatError
-from cellclassifier.fetching import archives
-from cellclassifier.fetching.archives import extract_files
 
 NAMES = ("matrix.mtx", "genes.tsv", "barcodes.tsv")
 FILES = tenx_files(5, seed=0)

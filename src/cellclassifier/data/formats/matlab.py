@@ -10,14 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
+from cellclassifier.data.formats.failures import READ_ERRORS, cannot_read
+from cellclassifier.data.formats.on_disk import NUMERIC_KINDS, read_as_sparse
+from cellclassifier.data.formats.record import record
 from cellclassifier.errors import FileFormatError
 
 LABELS_KEY = "label"
 GENE_KEYS = ("genes", "gene_names", "gene_symbols")
-# NumPy's codes of booleans, integers, natural and floating numbers
-REAL_KINDS = "biuf"
-# of a dense matrix in memory at one time
-BLOCK_BYTES = 2**26
 
 
 def read_mat(path: str | Path) -> ad.AnnData:
@@ -56,12 +55,11 @@ def read_mat(path: str | Path) -> ad.AnnData:
         )
     try:
         with h5py.File(path) as file:
-            return _read(file)
+            return record(_read(file), "MATLAB 7.3")
     except FileFormatError as error:
         raise FileFormatError(f"'{path}' cannot be read as cells: {error}") from error
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise FileFormatError(f"'{path}' cannot be read as a MATLAB file: {reason}") from error
+    except READ_ERRORS as error:
+        raise cannot_read(path, "a MATLAB file", error) from error
 
 
 def _read(file: h5py.File) -> ad.AnnData:
@@ -71,7 +69,11 @@ def _read(file: h5py.File) -> ad.AnnData:
     labels = _read_labels(file["labels"])
     data = file["data"]
     cells_are_rows = _cells_are_rows(_shape_of(data), len(labels))
-    values = _read_sparse(data) if isinstance(data, h5py.Group) else _read_dense(data)
+    values = (
+        _read_sparse(data)
+        if isinstance(data, h5py.Group)
+        else sparse.csr_matrix(read_as_sparse(data).T)
+    )
     if not cells_are_rows:
         values = values.T.tocsr()
     return ad.AnnData(
@@ -150,7 +152,7 @@ def _read_sparse(data: h5py.Group) -> sparse.csr_matrix:
     # a matrix of zeros has neither rows nor values
     rows = np.asarray(data["ir"], dtype=np.int64) if "ir" in data else np.empty(0, np.int64)
     values = np.asarray(data["data"]) if "data" in data else np.empty(0, np.float32)
-    if values.dtype.kind not in REAL_KINDS:
+    if values.dtype.kind not in NUMERIC_KINDS:
         raise FileFormatError("data has to be a matrix of real numbers")
     column_starts = np.asarray(data["jc"], dtype=np.int64)
     matrix = sparse.csc_matrix((values, rows, column_starts), shape=_shape_of(data))
@@ -158,26 +160,10 @@ def _read_sparse(data: h5py.Group) -> sparse.csr_matrix:
     return sparse.csr_matrix(matrix)
 
 
-def _read_dense(data: h5py.Dataset) -> sparse.csr_matrix:
-    """Read a dense matrix block by block, along the axis that its chunks cut finer."""
-    chunk = data.chunks or (1, data.shape[1])
-    axis = int(chunk[1] / data.shape[1] < chunk[0] / data.shape[0])
-    line_bytes = data.shape[1 - axis] * data.dtype.itemsize
-    n_lines = chunk[axis] * max(BLOCK_BYTES // (line_bytes * chunk[axis]), 1)
-    starts = range(0, data.shape[axis], n_lines)
-    if axis == 0:
-        blocks = [sparse.csr_matrix(data[start : start + n_lines]) for start in starts]
-        stored = sparse.vstack(blocks, format="csr")
-    else:
-        blocks = [sparse.csr_matrix(data[:, start : start + n_lines]) for start in starts]
-        stored = sparse.hstack(blocks, format="csr")
-    return sparse.csr_matrix(stored.T)  # as MATLAB shows it
-
-
 def _is_numeric(data: h5py.Dataset | h5py.Group) -> bool:
     return (
         isinstance(data, h5py.Dataset)
-        and data.dtype.kind in REAL_KINDS
+        and data.dtype.kind in NUMERIC_KINDS
         and data.size > 0
         and "MATLAB_empty" not in data.attrs
     )

@@ -1,0 +1,116 @@
+"""The accuracy to expect on cells of other genes and another depth."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from cellclassifier.data import AlignedCounts
+from cellclassifier.evaluation import ExpectedAccuracy
+from cellclassifier.modelfile import Manifest
+from cellclassifier.modelfile.sample import ValidationSample
+from cellclassifier.networks import keras, logits_model, predict_logits
+
+# thinned anew so often, so that chance in the thinning does not decide
+REPEATS = 5
+
+
+def expect_accuracy(
+    model: keras.Model,
+    manifest: Manifest,
+    sample: ValidationSample,
+    *,
+    measured: npt.NDArray[np.bool_],
+    median_library_size: float,
+    seed: int = 0,
+) -> ExpectedAccuracy:
+    """Score a model on validation cells cut down to some genes and thinned to some depth.
+
+    Each count of a cell is kept with the same probability (binomial thinning), so that the median
+    library size becomes that of the cells to be named; cells deeper than the validation cells are
+    taken as equally deep. Genes that were not measured lose their counts, also from the library
+    size. What differs otherwise between two experiments (protocol, tissue, types that the model
+    does not know) is not in this number: it is what can be hoped for at best.
+
+    Parameters
+    ----------
+    model
+        From expression to probabilities.
+    manifest
+        Of the model.
+    sample
+        The validation cells.
+    measured
+        Shape (n_panel,): which of the model's genes were measured.
+    median_library_size
+        Of the cells to be named, over all genes.
+    seed
+        Of the thinning.
+    """
+    network = _before_refit(model, sample)
+    depth = float(np.median(sample.library_size))
+    kept = min(1.0, median_library_size / depth) if depth else 1.0
+    rng = np.random.default_rng(seed)
+    everything = np.ones_like(measured)
+    as_trained = _accuracy(network, manifest, sample, everything, 1.0, rng)
+    if kept == 1.0:
+        accuracy = _accuracy(network, manifest, sample, measured, 1.0, rng)
+    else:
+        accuracy = float(
+            np.mean(
+                [_accuracy(network, manifest, sample, measured, kept, rng) for _ in range(REPEATS)]
+            )
+        )
+    n_cells = len(sample.codes)
+    error = float(np.sqrt(accuracy * (1 - accuracy) / n_cells))
+    return ExpectedAccuracy(accuracy, as_trained, error, n_cells, kept)
+
+
+def _before_refit(model: keras.Model, sample: ValidationSample) -> keras.Model:
+    """Return the network up to its logits with the weights that have not seen the sample."""
+    logits = logits_model(model)
+    if sample.weights is None:
+        return logits
+    apart = keras.models.clone_model(logits)
+    apart.set_weights(list(sample.weights))
+    return apart
+
+
+def _accuracy(
+    network: keras.Model,
+    manifest: Manifest,
+    sample: ValidationSample,
+    measured: npt.NDArray[np.bool_],
+    kept: float,
+    rng: np.random.Generator,
+) -> float:
+    thinned, stand_in = _thinned(sample, measured, kept, rng), None
+    if manifest.means is not None:
+        stand_in = manifest.means.stand_in(measured)
+        factor = 1 / (1 - manifest.means.missing_share(measured))
+        thinned = replace(thinned, library_size=thinned.library_size * factor)
+    logits = predict_logits(network, manifest.normalisation.apply(thinned), stand_in)
+    return float((logits.argmax(axis=1) == sample.codes).mean())
+
+
+def _thinned(
+    sample: ValidationSample,
+    measured: npt.NDArray[np.bool_],
+    kept: float,
+    rng: np.random.Generator,
+) -> AlignedCounts:
+    counts = sample.counts.copy()
+    outside = np.maximum(sample.library_size - _per_cell(counts), 0)
+    counts.data[~measured[counts.indices]] = 0
+    if kept < 1:
+        counts.data = rng.binomial(np.rint(counts.data).astype(np.int64), kept).astype(np.float32)
+        outside = rng.binomial(np.rint(outside).astype(np.int64), kept)
+    counts.eliminate_zeros()
+    # a cell that lost everything still needs a library size to divide by
+    library_size = np.maximum(_per_cell(counts) + outside, 1.0)
+    return AlignedCounts(counts, library_size, float(measured.mean()))
+
+
+def _per_cell(counts: sparse.csr_matrix) -> npt.NDArray[np.float64]:
+    return np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()

@@ -1,0 +1,106 @@
+"""From labelled counts to a trained network."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cellclassifier.classifier.panel import Genes, choose_panel
+from cellclassifier.data import (
+    AlignedCounts,
+    GeneOrder,
+    GenePanel,
+    LabelledCounts,
+    Normalisation,
+    PanelMeans,
+    align_genes,
+)
+from cellclassifier.modelfile.sample import MAX_CELLS, ValidationSample
+from cellclassifier.networks import Engine, NetworkBuilder, keras
+from cellclassifier.training import TrainingConfig, TrainingRecord, Watcher, train_network
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a network is trained on, and how.
+
+    Parameters
+    ----------
+    genes
+        How many of the most divergent ones, ``"all"``, or names.
+    gene_order
+        In which order; None leaves them as they were chosen.
+    normalisation
+        From counts to expression.
+    training
+        How to train.
+    """
+
+    genes: Genes
+    gene_order: GeneOrder | None
+    normalisation: Normalisation
+    training: TrainingConfig
+
+
+@dataclass(frozen=True, eq=False)
+class FittedNetwork:
+    """A trained network, the genes that it takes, and how it came about."""
+
+    model: keras.Model
+    panel: GenePanel
+    record: TrainingRecord
+    means: PanelMeans
+    sample: ValidationSample | None
+
+
+def fit_network(
+    build: NetworkBuilder,
+    design: Design,
+    cells: LabelledCounts,
+    *,
+    seed: int,
+    engine: Engine,
+    watch: Watcher,
+) -> FittedNetwork:
+    """Choose genes, build a network for them, and train it.
+
+    Parameters
+    ----------
+    build
+        Makes the network from the numbers of genes and types.
+    design
+        Genes, normalisation and training.
+    cells
+        The reference.
+    seed, engine, watch
+        As in `train_network`.
+    """
+    panel = choose_panel(cells.raw, cells.codes, design.genes, design.gene_order)
+    aligned = align_genes(cells.raw, panel)
+    expression = design.normalisation.apply(aligned)
+    model = build(len(panel), len(cells.label_space), seed=seed)
+    record = train_network(
+        model,
+        expression,
+        cells.codes,
+        design.training,
+        seed=seed,
+        engine=engine,
+        watch=watch,
+    )
+    means = PanelMeans.of(aligned, expression)
+    return FittedNetwork(
+        model, panel, record, means, _kept_sample(aligned, cells.codes, record, seed)
+    )
+
+
+def _kept_sample(
+    aligned: AlignedCounts, codes: npt.NDArray[np.int32], record: TrainingRecord, seed: int
+) -> ValidationSample | None:
+    """Return cells set apart in training, some hundred at most; None where there were none."""
+    if not len(record.apart):
+        return None
+    rows = np.random.default_rng(seed).permutation(record.apart)[:MAX_CELLS]
+    return ValidationSample(
+        aligned.counts[rows], aligned.library_size[rows], codes[rows], record.weights_before_refit
+    )

@@ -1,0 +1,57 @@
+"""Raw counts, as a value."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+from cellclassifier.data.genes import GenePanel
+
+BLOCK_CELLS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class RawCounts:
+    """Raw counts of all measured genes.
+
+    Parameters
+    ----------
+    counts
+        Shape (n_cells, n_measured), CSR, float32, non-negative; whole, but where estimates that are
+        not whole were allowed.
+    library_size
+        Shape (n_cells,): counts of each cell over all measured genes.
+    genes
+        The measured genes, in column order.
+    cell_names
+        Shape (n_cells,); a name may stand twice, for cells are told apart by their place.
+    evidence
+        Where the counts were found and what proves them, in words.
+    """
+
+    counts: sparse.csr_matrix
+    library_size: npt.NDArray[np.float64]
+    genes: GenePanel
+    cell_names: pd.Index
+    evidence: str
+
+    def __len__(self) -> int:
+        return len(self.cell_names)
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.integer]) -> "RawCounts":
+        """Return the cells of the given rows, in that order."""
+        return RawCounts(
+            self.counts[rows],
+            self.library_size[rows],
+            self.genes,
+            self.cell_names[rows],
+            self.evidence,
+        )
+
+    def blocks(self, block_cells: int = BLOCK_CELLS) -> Iterator["RawCounts"]:
+        """Yield blocks of consecutive cells; a reader from disk has the same shape."""
+        for start in range(0, len(self), block_cells):
+            yield self[start : start + block_cells]

@@ -1,0 +1,87 @@
+"""Labelled cells, as every kind of training takes them."""
+
+from dataclasses import dataclass
+from typing import TypedDict, Unpack
+
+import anndata as ad
+import numpy as np
+import numpy.typing as npt
+
+from cellclassifier.data.annotations import read_training_labels
+from cellclassifier.data.counts import RawCounts, find_counts
+from cellclassifier.labels import LabelSpace
+
+
+class CountsArguments(TypedDict, total=False):
+    """The keywords of `find_counts`, for all that hand them on."""
+
+    layer: str | None
+    library_size_key: str | None
+    gene_ids: str | None
+    allow_non_integer: bool
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledCounts:
+    """Raw counts and types of a reference.
+
+    Parameters
+    ----------
+    raw
+        The cells that have a label.
+    codes
+        The type of each of them, shape (n_cells,), int32.
+    label_space
+        The types.
+    n_unlabelled
+        Cells of the reference without a label, which were left out.
+    """
+
+    raw: RawCounts
+    codes: npt.NDArray[np.int32]
+    label_space: LabelSpace
+    n_unlabelled: int
+
+    @classmethod
+    def of(
+        cls,
+        reference: ad.AnnData,
+        labels_key: str,
+        *,
+        strict: bool = False,
+        **counts: Unpack[CountsArguments],
+    ) -> "LabelledCounts":
+        """Read labels and counts.
+
+        Parameters
+        ----------
+        reference
+            Is not changed.
+        labels_key
+            The column of ``obs`` with the types.
+        strict
+            Whether to refuse a reference with unlabelled cells, instead of leaving them out.
+        **counts
+            The keywords of `find_counts`.
+
+        Raises
+        ------
+        LabelError
+            Labels are missing (all of them, or any under `strict`), or too few.
+        CountsError
+            No raw counts can be found or proved.
+        """
+        labels, labelled = read_training_labels(reference, labels_key, strict=strict)
+        label_space = LabelSpace.of(labels)
+        raw = find_counts(reference, **counts)
+        n_unlabelled = len(raw) - len(labelled)
+        raw = raw[labelled] if n_unlabelled else raw
+        return cls(raw, label_space.encode(labels), label_space, n_unlabelled)
+
+    @property
+    def labels(self) -> npt.NDArray[np.object_]:
+        """The type of each cell, shape (n_cells,)."""
+        return self.label_space.decode(self.codes)
+
+    def __len__(self) -> int:
+        return len(self.codes)

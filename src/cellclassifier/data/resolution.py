@@ -1,0 +1,205 @@
+"""Which genes the names of a matrix mean, by the shipped tables."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cellclassifier.data.gene_table import ALL_SPECIES, ID_PREFIX, GeneTable, Species, gene_table
+
+SpeciesFound = Literal["human", "mouse", "both", "unknown"]
+
+# below this share of genes that are known, names are taken as they are: a few of any names are
+# some gene's alias
+MIN_KNOWN_SHARE = 0.1
+# above this share of each of the two, cells of both species were measured together
+MIN_SHARE_OF_BOTH = 0.1
+
+# genomes in front of names, as references of two species have them: GRCh38_CD3D, mm10___Cd3d
+GENOME = re.compile(
+    r"^(?:(?P<human>GRCh3[78]|hg(?:19|38)|HUMAN)|(?P<mouse>GRCm3[89]|mm(?:9|10|39)|MOUSE))_+(?=.)"
+)
+# chromosomes behind them: CD3D__chr11
+CHROMOSOME = re.compile(r"__chr(?:\d+|[XYM])$")
+
+Names = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class GeneResolution:
+    """What the names of the measured genes turned out to be.
+
+    Parameters
+    ----------
+    species
+        ``"human"``, ``"mouse"``, ``"both"`` measured together, or ``"unknown"``.
+    n_by_id
+        Genes that came with an Ensembl id.
+    n_by_symbol
+        Genes whose symbol led to an id.
+    n_by_alias
+        Genes whose previous symbol or alias did.
+    n_verbatim
+        Genes whose name led to no id, which are matched to the letter; those without a name too.
+    n_duplicated
+        Columns that are a gene's second one, third one, ...; their counts are added.
+    column
+        The column of ``var`` that the names were found in, where it is none of the usual ones.
+    """
+
+    species: SpeciesFound
+    n_by_id: int
+    n_by_symbol: int
+    n_by_alias: int
+    n_verbatim: int
+    n_duplicated: int
+    column: str = ""
+
+    @property
+    def share(self) -> float:
+        """The share of genes with an id, in [0, 1]."""
+        n_resolved = self.n_by_id + self.n_by_symbol + self.n_by_alias
+        return n_resolved / max(n_resolved + self.n_verbatim, 1)
+
+    def __str__(self) -> str:
+        kind = {"both": "human and mouse", "unknown": "unknown species"}.get(
+            self.species, self.species
+        )
+        found_in = f" in .var['{self.column}']" if self.column else ""
+        return (
+            f"{kind}{found_in}: {self.n_by_id:,} genes by id, {self.n_by_symbol:,} by symbol, "
+            f"{self.n_by_alias:,} by previous symbol or alias, {self.n_verbatim:,} by their name "
+            f"as it is; {self.n_duplicated:,} duplicated"
+        )
+
+
+def resolve_names(
+    ids: Names, symbols: Names, species: SpeciesFound = "unknown"
+) -> tuple[Names, Names, GeneResolution]:
+    """Fill in the ids that symbols lead to, and the symbols of ids.
+
+    A name leads to the gene whose symbol it is now, else to the one whose previous symbol or alias
+    it is, and to none where there are several.
+
+    Parameters
+    ----------
+    ids, symbols
+        Shape (n_genes,), an empty string where there is none; not changed.
+    species
+        Whose genes symbols are; where it is not one species, that which knows more of them.
+    """
+    n_by_id = int((ids != "").sum())
+    if n_by_id == len(ids) and (symbols != "").all():  # the usual case needs no table
+        return ids, symbols, _account(ids, symbols, n_by_id)
+    ids, symbols = ids.copy(), symbols.copy()
+    to_find = np.flatnonzero((ids == "") & (symbols != ""))
+    spelled = [_Spelled.of(symbols[position]) for position in to_find]
+    table = _fitting_table(ids, spelled, species)
+    by_r = not any("-" in name.plain for name in spelled)  # R's make.names leaves no hyphen
+    n_by_alias = 0
+    for position, name in zip(to_find, spelled, strict=True):
+        found = _look_up(name, gene_table(name.species) if name.species else table, by_r=by_r)
+        if found is not None:
+            ids[position], symbols[position], is_alias = found
+            n_by_alias += is_alias
+    _fill_symbols(ids, symbols)
+    return ids, symbols, _account(ids, symbols, n_by_id, n_by_alias)
+
+
+def species_of(ids: Names) -> SpeciesFound:
+    """Tell the species by the letters of the ids."""
+    n_human, n_mouse = (
+        sum(id_.startswith(ID_PREFIX[species]) for id_ in ids if id_) for species in ALL_SPECIES
+    )
+    n_told = n_human + n_mouse
+    if n_told < max(MIN_KNOWN_SHARE * len(ids), 1):
+        return "unknown"
+    if min(n_human, n_mouse) > MIN_SHARE_OF_BOTH * n_told:
+        return "both"
+    return "human" if n_human > n_mouse else "mouse"
+
+
+def number_genes(ids: Names, symbols: Names) -> npt.NDArray[np.intp]:
+    """Return a number for each gene, from 0 in the order in which they come.
+
+    The same gene has the same number: by id, and without one by name. Genes without any name all
+    differ.
+    """
+    keys = np.where(ids == "", symbols, ids)
+    nameless = np.flatnonzero(keys == "")
+    keys[nameless] = nameless
+    return pd.factorize(keys)[0]
+
+
+class _Spelled(NamedTuple):
+    """A name without genome and chromosome; the species is that of its genome."""
+
+    plain: str
+    species: Species | None = None
+
+    @classmethod
+    def of(cls, name: str) -> "_Spelled":
+        if "_" not in name:
+            return cls(name)
+        plain = CHROMOSOME.sub("", name)
+        genome = GENOME.match(plain)
+        if genome is None:
+            return cls(plain)
+        return cls(plain[genome.end() :], "human" if genome["human"] else "mouse")
+
+
+def _fitting_table(
+    ids: Names, spelled: Iterable[_Spelled], species: SpeciesFound
+) -> GeneTable | None:
+    """Return the table that knows more of the genes; None where neither knows enough of them."""
+    if species == "human" or species == "mouse":
+        return gene_table(species)
+    names = [name.plain for name in spelled if name.species is None]
+    n_known = [
+        sum(id_.startswith(ID_PREFIX[table.species]) for id_ in ids if id_)
+        + sum(name in table.known for name in names)
+        for table in map(gene_table, ALL_SPECIES)
+    ]
+    if n_known[0] == n_known[1] or max(n_known) < MIN_KNOWN_SHARE * len(ids):
+        return None
+    return gene_table(ALL_SPECIES[int(np.argmax(n_known))])
+
+
+def _look_up(
+    name: _Spelled, table: GeneTable | None, *, by_r: bool
+) -> tuple[str, str, bool] | None:
+    """Return id, name, and whether that is not the current symbol; None where there is no gene."""
+    if table is None:
+        return None
+    plain = name.plain
+    if by_r and plain not in table.known:
+        plain = table.by_r_name.get(plain, plain)
+    if plain in table.by_symbol:
+        return table.by_symbol[plain], plain, False
+    if plain in table.by_other:
+        return table.by_other[plain], plain, True
+    return None
+
+
+def _fill_symbols(ids: Names, symbols: Names) -> None:
+    for species in ALL_SPECIES:
+        prefix = ID_PREFIX[species]
+        for position in np.flatnonzero(symbols == ""):
+            if ids[position].startswith(prefix):
+                symbols[position] = gene_table(species).symbol_of.get(ids[position], "")
+
+
+def _account(ids: Names, symbols: Names, n_by_id: int, n_by_alias: int = 0) -> GeneResolution:
+    n_resolved = int((ids != "").sum())
+    return GeneResolution(
+        species=species_of(ids),
+        n_by_id=n_by_id,
+        n_by_symbol=n_resolved - n_by_id - n_by_alias,
+        n_by_alias=n_by_alias,
+        n_verbatim=len(ids) - n_resolved,
+        n_duplicated=len(ids) - int(number_genes(ids, symbols).max(initial=-1) + 1),
+    )
