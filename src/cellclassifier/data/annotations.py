@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cellclassifier.data.formats.on_disk import lies_in_zarr
 from cellclassifier.data.formats.zarr_store import check_not_in_use
 from cellclassifier.errors import FileFormatError, InputError, LabelError
 from cellclassifier.files import replacing
@@ -22,9 +23,12 @@ PROBABILITIES_KEY = "cell_type_probabilities"
 PROVENANCE_KEY = "cellclassifier"
 
 MIN_CELLS_PER_TYPE = 2
+# what pandas, Python and R make of a missing value when they make a text of it
+MISSING = ("", "nan", "NaN", "<NA>", "None", "NA")
 # The format of a store is anndata's setting, and 0.12 has a notice about the next default for each
 # choice of it; nothing that the caller can act on.
-ZARR_NOTICES = "Writing zarr v2|zarr v3 autosharding|Consolidated metadata"
+# Nor are names that stand twice: they are written as they were read.
+NOTICES = "Writing zarr v2|zarr v3 autosharding|Consolidated metadata|.*names are not unique"
 
 
 def read_labels(cells: ad.AnnData, labels_key: str) -> npt.NDArray[np.object_]:
@@ -90,15 +94,14 @@ def read_training_labels(
 def _texts(
     cells: ad.AnnData, labels_key: str
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.bool_]]:
-    """Return the labels, and where there is none: no value, nothing but spaces, or "nan"."""
+    """Return the labels, and where there is none."""
     if labels_key not in cells.obs:
         raise LabelError(
             f"there is no column '{labels_key}' in .obs; it has {shown(cells.obs.columns)}"
         )
     column = cells.obs[labels_key]
     texts = column.astype(str).str.strip()
-    # a missing value that was once made a text
-    missing = column.isna() | texts.isin(("", "nan", "<NA>"))
+    missing = column.isna() | texts.isin(MISSING)
     return np.asarray(texts, dtype=object), np.asarray(missing, dtype=bool)
 
 
@@ -191,13 +194,14 @@ def write_cells(cells: ad.AnnData, path: str | Path) -> None:
     """
     path = check_cells_path(path)
     check_not_in_use(path)
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", NOTICES, UserWarning)
         if path.suffix == ".zarr":
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", ZARR_NOTICES, UserWarning)
-                cells.write_zarr(temporary)
+            cells.write_zarr(temporary)
         else:
-            cells.write_h5ad(temporary, compression="gzip")
+            # h5py would hold its lock while zarr reads in another thread, which may want it, too
+            in_memory = cells.to_memory() if lies_in_zarr(cells) else cells
+            in_memory.write_h5ad(temporary, compression="gzip")
 
 
 def check_cells_path(path: str | Path) -> Path:

@@ -31,6 +31,8 @@ ENSEMBL_COLUMNS = (
 # CD3D_ENSG00000167286.12, ENSG00000167286|CD3D; _PAR_Y marks a gene of X again on Y
 ID_IN_NAME = re.compile(r"(?:^|[_|;:])(ENS[A-Z]{0,6}G\d{11})(?:\.\d+)?(?:_PAR_Y)?(?=$|[_|;:])")
 
+# in every Ensembl id
+ID_LETTERS = "ENS"
 # up to this share of names that are genes, they name no genes; from the other one on, they do
 KNOWS_NO_GENES = 0.05
 KNOWS_GENES = 0.5
@@ -71,8 +73,11 @@ class GenePanel:
     @classmethod
     def of_names(cls, names: Iterable[object]) -> "GenePanel":
         """Tell ids from symbols, name by name."""
-        pairs = [_split(str(name)) for name in names]
-        ids, symbols = (np.array([pair[part] for pair in pairs], dtype=object) for part in (0, 1))
+        symbols = np.array([str(name).strip() for name in names], dtype=object)
+        ids = np.full(len(symbols), "", dtype=object)
+        for position, name in enumerate(symbols.tolist()):
+            if ID_LETTERS in name:
+                ids[position], symbols[position] = _split(name)
         return cls(ids, symbols)
 
     @classmethod
@@ -195,8 +200,6 @@ def check_orientation(cell_names: Iterable[str], genes: GenePanel) -> None:
 
 def _split(name: str) -> tuple[str, str]:
     """Return the id and the symbol that a name gives, of which one may be empty."""
-    if "ENS" not in name:
-        return "", name
     if ENSEMBL_GENE.fullmatch(name):
         return name.partition(".")[0], ""
     found = ID_IN_NAME.findall(name)

@@ -1,5 +1,6 @@
 """Files to AnnData: the door to every kind of file that is read."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +25,8 @@ READABLE = (
     ".h5ad, .zarr, 10x .h5, a 10x folder with matrix.mtx or a .tar.gz of one, .loom, .csv, .tsv, "
     ".txt, .mat and .rds"
 )
+# what anndata says of names that stand twice
+TWICE = ".*names are not unique"
 TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 
 
@@ -86,6 +89,13 @@ def read_cells(path: str | Path, *, genes_in: GenesIn | None = None) -> ad.AnnDa
     path = Path(path)
     if not path.exists():
         raise FileFormatError(f"there is no file '{path}'; the folder seen from is '{Path.cwd()}'")
+    with warnings.catch_warnings():
+        # cells are told apart by their place, and columns of one gene are added
+        warnings.filterwarnings("ignore", TWICE, UserWarning)
+        return _read(path, genes_in)
+
+
+def _read(path: Path, genes_in: GenesIn | None) -> ad.AnnData:
     name = path.name.lower()
     if name.endswith(TABLES):
         return read_table(path, genes_in)
@@ -146,8 +156,8 @@ def _read_h5(path: Path) -> ad.AnnData:
 def _what_it_is(file: h5py.File) -> str:
     if "model_weights" in file or "keras_version" in file.attrs or "layer_names" in file.attrs:
         return (
-            "a network of Keras, not cells; cellclassifier import-model makes a model of it, and "
-            "classify takes that as --model"
+            "a network of Keras, not cells; cellclassifier import makes a model of it, and "
+            "annotate takes that as --model"
         )
     return (
         f"not of a kind that is known: it has {sorted(file)[:10]}; 10x files have matrix/barcodes, "

@@ -1,7 +1,8 @@
 """Which genes the names of a matrix mean, by the shipped tables."""
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -25,6 +26,9 @@ GENOME = re.compile(
 )
 # chromosomes behind them: CD3D__chr11
 CHROMOSOME = re.compile(r"__chr(?:\d+|[XYM])$")
+
+# made unique, by scanpy or by R
+NUMBERED = re.compile(r"(.+)[-.]\d{1,2}")
 
 Names = npt.NDArray[np.object_]
 
@@ -97,30 +101,54 @@ def resolve_names(
         return ids, symbols, _account(ids, symbols, n_by_id)
     ids, symbols = ids.copy(), symbols.copy()
     to_find = np.flatnonzero((ids == "") & (symbols != ""))
-    spelled = [_Spelled.of(symbols[position]) for position in to_find]
-    table = _fitting_table(ids, spelled, species)
-    by_r = not any("-" in name.plain for name in spelled)  # R's make.names leaves no hyphen
+    names = symbols[to_find].tolist()
+    spelled = {name: _Spelled.of(name) for name in names if "_" in name}
+    plain = [spelled[name].plain if name in spelled else name for name in names]
+    table = _fitting_table(ids, plain, spelled, species)
+    by_r = not any("-" in name for name in plain)  # R's make.names leaves no hyphen
     n_by_alias = 0
-    for position, name in zip(to_find, spelled, strict=True):
-        found = _look_up(name, gene_table(name.species) if name.species else table, by_r=by_r)
+    for position, name, bare in zip(to_find.tolist(), names, plain, strict=True):
+        genome = spelled[name].species if name in spelled else None
+        found = _look_up(bare, gene_table(genome) if genome else table, by_r=by_r)
         if found is not None:
             ids[position], symbols[position], is_alias = found
             n_by_alias += is_alias
+    n_by_alias += _take_numbers_off(ids, symbols)
     _fill_symbols(ids, symbols)
     return ids, symbols, _account(ids, symbols, n_by_id, n_by_alias)
 
 
+def _take_numbers_off(ids: Names, symbols: Names) -> int:
+    """Give ``MS4A1-1`` the id of ``MS4A1`` where both stand there; return how many got one.
+
+    So scanpy (``-1``) and R (``.1``) make names unique, and the columns are those of one gene.
+    """
+    id_of = {symbol: id_ for symbol, id_ in zip(symbols, ids, strict=True) if id_}
+    n_found = 0
+    for position in np.flatnonzero((ids == "") & (symbols != "")):
+        numbered = NUMBERED.fullmatch(symbols[position])
+        if numbered is not None and numbered[1] in id_of:
+            ids[position], symbols[position] = id_of[numbered[1]], numbered[1]
+            n_found += 1
+    return n_found
+
+
 def species_of(ids: Names) -> SpeciesFound:
     """Tell the species by the letters of the ids."""
-    n_human, n_mouse = (
-        sum(id_.startswith(ID_PREFIX[species]) for id_ in ids if id_) for species in ALL_SPECIES
-    )
+    n_human, n_mouse = (_n_of(species, ids) for species in ALL_SPECIES)
     n_told = n_human + n_mouse
     if n_told < max(MIN_KNOWN_SHARE * len(ids), 1):
         return "unknown"
     if min(n_human, n_mouse) > MIN_SHARE_OF_BOTH * n_told:
         return "both"
     return "human" if n_human > n_mouse else "mouse"
+
+
+def _n_of(species: Species, ids: Names) -> int:
+    """Count the ids of a species."""
+    prefix = ID_PREFIX[species]
+    beginnings = Counter([id_[: len(prefix)] for id_ in ids.tolist()])
+    return beginnings[prefix]
 
 
 def number_genes(ids: Names, symbols: Names) -> npt.NDArray[np.intp]:
@@ -143,8 +171,6 @@ class _Spelled(NamedTuple):
 
     @classmethod
     def of(cls, name: str) -> "_Spelled":
-        if "_" not in name:
-            return cls(name)
         plain = CHROMOSOME.sub("", name)
         genome = GENOME.match(plain)
         if genome is None:
@@ -153,15 +179,15 @@ class _Spelled(NamedTuple):
 
 
 def _fitting_table(
-    ids: Names, spelled: Iterable[_Spelled], species: SpeciesFound
+    ids: Names, plain: list[str], spelled: Mapping[str, _Spelled], species: SpeciesFound
 ) -> GeneTable | None:
     """Return the table that knows more of the genes; None where neither knows enough of them."""
     if species == "human" or species == "mouse":
         return gene_table(species)
-    names = [name.plain for name in spelled if name.species is None]
+    told = {name.plain for name in spelled.values() if name.species is not None}
+    names = [name for name in plain if name not in told] if told else plain
     n_known = [
-        sum(id_.startswith(ID_PREFIX[table.species]) for id_ in ids if id_)
-        + sum(name in table.known for name in names)
+        _n_of(table.species, ids) + sum(map(table.known.__contains__, names))
         for table in map(gene_table, ALL_SPECIES)
     ]
     if n_known[0] == n_known[1] or max(n_known) < MIN_KNOWN_SHARE * len(ids):
@@ -169,13 +195,10 @@ def _fitting_table(
     return gene_table(ALL_SPECIES[int(np.argmax(n_known))])
 
 
-def _look_up(
-    name: _Spelled, table: GeneTable | None, *, by_r: bool
-) -> tuple[str, str, bool] | None:
+def _look_up(plain: str, table: GeneTable | None, *, by_r: bool) -> tuple[str, str, bool] | None:
     """Return id, name, and whether that is not the current symbol; None where there is no gene."""
     if table is None:
         return None
-    plain = name.plain
     if by_r and plain not in table.known:
         plain = table.by_r_name.get(plain, plain)
     if plain in table.by_symbol:

@@ -45,6 +45,10 @@ def _are_alike(total: Floats) -> bool:
 
 
 def looks_estimated(values: sparse.csr_matrix) -> bool:
-    """Tell whether values reach as far as counts do, or are whole here and there."""
+    """Tell whether values reach as far as counts do, or are whole here and there.
+
+    Where all have one decimal a tenth is whole by chance: those may be logarithms, rounded.
+    """
     data = values.data
-    return bool(data.max() >= MIN_LARGEST or np.mean(data == np.rint(data)) > 0.05)
+    is_whole, is_tenth = data == np.rint(data), np.abs(data * 10 - np.rint(data * 10)) < 1e-4
+    return bool(data.max() >= MIN_LARGEST or (is_whole.mean() > 0.05 and not is_tenth.all()))

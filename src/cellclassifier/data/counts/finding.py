@@ -12,7 +12,7 @@ from cellclassifier.data.counts.integers import seen_instead_of_counts
 from cellclassifier.data.counts.inversion import invert
 from cellclassifier.data.counts.libraries import LibrarySizes, LibrarySizeUnknownError, sums
 from cellclassifier.data.counts.matrices import to_csr, without_zeros
-from cellclassifier.data.counts.places import Place, places_of
+from cellclassifier.data.counts.places import RAW, Place, places_of
 from cellclassifier.data.counts.raw import RawCounts
 from cellclassifier.data.counts.scanning import Scan, refusal
 from cellclassifier.data.genes import GenePanel, check_orientation
@@ -59,10 +59,11 @@ def find_counts(
 ) -> RawCounts:
     """Find the raw counts, or recover them where that can be proved, or refuse.
 
-    Looked through in this order: `layer` alone where it is named; else ``layers["counts"]``, ``X``,
-    ``raw``. The first place with whole non-negative numbers that can be counts is taken. If there
-    is none, the first one whose values are provably counts under a logarithm (natural, to base 2
-    or 10, of 1 + x), a square root or neither, not scaled or scaled to the same total in each cell.
+    Looked through in this order: `layer` alone where it is named; else ``raw`` where it has more
+    genes than the rest, ``layers["counts"]``, ``X``, ``raw``. The first place with whole
+    non-negative numbers that can be counts is taken. If there is none, the first one whose values
+    are provably counts under a logarithm (natural, to base 2 or 10, of 1 + x), a square root or
+    neither, not scaled or scaled to the same total in each cell.
 
     Each cell is proved by itself, so that names of cells may stand twice. What no values can show:
     a cell whose counts have a common divisor comes back divided by it, unless library sizes are
@@ -107,8 +108,13 @@ def find_counts(
             "at least one of each is needed"
         )
     library_sizes = LibrarySizes.of(cells, library_size_key)
+    places = list(places_of(cells, layer))
     refused: list[_Refused] = []
-    found = _raw(cells, layer, library_sizes, refused) or _recovered(cells, library_sizes, refused)
+    found = (
+        _in_larger_raw(cells, places, library_sizes)
+        or _raw(cells, places, library_sizes, refused)
+        or _recovered(cells, library_sizes, refused)
+    )
     if found is None:
         found = _estimated(cells, library_sizes, refused, allowed=allow_non_integer)
     if found is None:
@@ -117,11 +123,29 @@ def find_counts(
     return _raw_counts(found, cells, gene_ids)
 
 
+def _in_larger_raw(
+    cells: ad.AnnData, places: list[Place], library_sizes: LibrarySizes
+) -> _Found | None:
+    """Return the counts of ``raw`` where it has more genes than the other places.
+
+    These were cut down to some genes then, and their sums are no library sizes.
+    """
+    larger = [place for place in places if place.name == RAW and len(place.var) > cells.n_vars]
+    if not larger or len(places) == 1:
+        return None
+    refused: list[_Refused] = []
+    try:
+        found = _raw(cells, larger, library_sizes, refused)
+        return found or _recovered(cells, library_sizes, refused)
+    except CountsError:
+        return None
+
+
 def _raw(
-    cells: ad.AnnData, layer: str | None, library_sizes: LibrarySizes, refused: list[_Refused]
+    cells: ad.AnnData, places: list[Place], library_sizes: LibrarySizes, refused: list[_Refused]
 ) -> _Found | None:
     """Return the first place with counts as they are, noting why the places before it are not."""
-    for place in places_of(cells, layer):
+    for place in places:
         try:
             values = to_csr(place.matrix())
         except CountsError as error:

@@ -76,7 +76,7 @@ class LibrarySizes:
     def likely_key(self) -> str:
         """The column that advice should name."""
         known = [] if self.totals is None else list(self.totals.columns)
-        return str(known[0]) if known else "n_counts"
+        return str(known[0]) if known else "…"
 
     def of_counts(self, measured: Floats, place: str, cell_names: pd.Index) -> Floats:
         """Return the library sizes of cells whose counts add up to `measured`.

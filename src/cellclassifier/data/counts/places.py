@@ -11,6 +11,7 @@ from cellclassifier.errors import InputError
 from cellclassifier.labels import shown
 
 COUNTS_LAYER = "counts"
+RAW = "raw.X"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ def places_of(cells: ad.AnnData, layer: str | None) -> Iterator[Place]:
     if cells.X is not None:
         yield Place("X", lambda: cells.X, cells.var)
     if cells.raw is not None:
-        yield Place("raw.X", lambda: cells.raw.X, _raw_var(cells))
+        yield Place(RAW, lambda: cells.raw.X, _raw_var(cells))
 
 
 def _raw_var(cells: ad.AnnData) -> pd.DataFrame:

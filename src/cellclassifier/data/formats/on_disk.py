@@ -58,6 +58,16 @@ def read_slots(root: Group) -> ad.AnnData:
     )
 
 
+def lies_in_zarr(cells: ad.AnnData) -> bool:
+    """Tell whether a matrix of `cells` is still in a zarr store."""
+    mappings = (cells.layers, cells.obsm, cells.varm, cells.obsp, cells.varp)
+    matrices = [cells.X, *(matrix for mapping in mappings for matrix in mapping.values())]
+    if cells.raw is not None:
+        matrices.append(cells.raw.X)
+    stored = [getattr(matrix, "group", matrix) for matrix in matrices]
+    return any(isinstance(node, zarr.Array | zarr.Group) for node in stored)
+
+
 def _each(root: Group, slot: str, read: Callable[[Any], Any]) -> dict[str, Any] | None:
     if not _has(root, slot):
         return None

@@ -16,6 +16,8 @@ from cellclassifier.errors import FileFormatError, OutputError
 
 # what marks the folder of a store
 MARKS = ("zarr.json", ".zgroup", ".zmetadata")
+# arrays of a sparse matrix of which no stretch is all zeros, which zarr would not store
+PARTS_WITHOUT_ZEROS = ("data", "indices")
 # cells whose matrices lie in a store: a file that is replaced lives on, but a store does not
 _IN_USE: WeakValueDictionary[tuple[Path, int], ad.AnnData] = WeakValueDictionary()
 
@@ -33,6 +35,7 @@ def read_zarr(path: Path) -> ad.AnnData:
         if missing := [key for key in ("obs", "var") if key not in store]:
             raise FileFormatError(f"it lacks {missing} and has {sorted(store)}")
         _refuse_pickles(store)
+        _refuse_holes(store)
         cells = read_slots(store)
     except (*READ_ERRORS, zipfile.BadZipFile) as error:
         raise cannot_read(path, "AnnData", error) from error
@@ -67,6 +70,22 @@ def _refuse_pickles(store: zarr.Group) -> None:
             raise FileFormatError(
                 f"its array '{array.name}' is pickled, and nothing is unpickled here; "
                 "write the store again with anndata"
+            )
+
+
+def _refuse_holes(store: zarr.Group) -> None:
+    """Refuse sparse matrices of which a part is missing: zarr would read zeros there."""
+    for array in _arrays(store):
+        folder, _, name = array.path.rpartition("/")
+        matrix = store[folder].attrs if name in PARTS_WITHOUT_ZEROS else {}
+        if matrix.get("encoding-type") not in ("csr_matrix", "csc_matrix"):
+            continue
+        if name == "indices" and 1 in store[folder].attrs.get("shape", ()):  # type: ignore[operator]
+            continue  # all of them may be zero
+        if array.nchunks_initialized < array.nchunks:
+            raise FileFormatError(
+                f"its array '{array.name}' is not whole, {array.nchunks_initialized:,} of its "
+                f"{array.nchunks:,} parts are there; copy it again"
             )
 
 
