@@ -265,7 +265,7 @@ def test_values_rounded_too_coarsely_are_refused():
 
 def test_real_cells_rounded_to_three_decimals_are_proved_by_their_library_sizes(pbmc68k):
     cells = pbmc68k.raw.to_adata()
-    raw = find_counts(cells, library_size_key="…")
+    raw = find_counts(cells, library_size_key="n_counts")
     assert "log1p of counts per 10,000 rounded to 3 decimals" in raw.evidence
     assert np.all(raw.counts.data == np.rint(raw.counts.data))
     assert raw.counts.nnz == sparse.csr_matrix(cells.X).nnz
@@ -283,7 +283,7 @@ def test_real_cells_are_refused_without_their_library_sizes(pbmc68k):
 
 
 def test_real_cells_scaled_in_x_are_read_from_raw(pbmc68k):
-    raw = find_counts(pbmc68k, library_size_key="…")
+    raw = find_counts(pbmc68k, library_size_key="n_counts")
     assert raw.evidence.startswith("raw.X is log1p")
     assert raw.counts.shape == (700, 765)
     assert raw.counts.max() > 50

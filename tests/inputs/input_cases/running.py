@@ -15,7 +15,7 @@ import anndata as ad
 import numpy as np
 import numpy.typing as npt
 
-from cellclassifier import CellTypeClassifier, check, write_cells
+from cellclassifier import CellTypeClassifier, check, read_cells, write_cells
 from cellclassifier.cli import main
 from cellclassifier.errors import CellClassifierError
 from input_cases.case import Case
