@@ -4,7 +4,9 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 ROOT = Path(__file__).resolve().parents[1]
 DECISIONS = ROOT / "docs" / "decisions"
@@ -71,6 +73,7 @@ def test_numbers_of_the_design_records_stand_in_the_results(record, network, des
         "twin",
         "without the unrolled first layer",
         "without the fused pool gradient",
+        "without the fused prediction",
         "without the fused Adam",
         "without any",
     ],
@@ -83,3 +86,36 @@ def test_numbers_of_the_twin_record_stand_in_the_results(variant):
         for number in (row[f"{kind}_ratio"], *row[f"{kind}_ratio_range"])
     ]
     assert table_row("0014-lowlevel-twin.md", variant) == pytest.approx(expected, abs=6e-3)
+
+
+@pytest.mark.parametrize("order", ["native", "divergence", "correlation", "clustering", "spread"])
+def test_numbers_of_the_gene_order_record_stand_in_the_results(order):
+    rows = [row for row in results("gene_order.jsonl") if row["order"] == order]
+    native = [row["accuracy"] for row in results("gene_order.jsonl") if row["order"] == "native"]
+    expected = [np.mean([row[key] for row in rows]) for key in ("accuracy", "log_loss")]
+    if order != "native":
+        lift = 100 * (np.array([row["accuracy"] for row in rows]) - native)
+        expected += [abs(lift.mean()), stats.t.ppf(0.975, 4) * stats.sem(lift)]
+    assert len(rows) == 5
+    assert table_row("0017-gene-order.md", order) == pytest.approx(expected, abs=6e-3)
+
+
+def test_numbers_of_the_expectation_record_stand_in_the_results():
+    text = (DECISIONS / "0018-expected-accuracy.md").read_text(encoding="utf-8")
+    lines = [
+        line.strip("| ").split(" | ")
+        for line in text.splitlines()
+        if ".9" in line or "| 0." in line
+    ]
+    lines = [line for line in lines if line[0] in ("zheng_sorted_facs", "baron_pancreas")]
+    assert len(lines) == 14
+    for name, genes_left, counts_left, expected, scored in lines:
+        rows = [
+            row
+            for row in results("expectation.jsonl")
+            if row["data"] == f"{name}.h5ad"
+            and (row["genes_left"], row["counts_left"]) == (float(genes_left), float(counts_left))
+        ]
+        assert len(rows) == 5
+        assert float(expected) == pytest.approx(np.mean([r["expected"] for r in rows]), abs=6e-4)
+        assert float(scored) == pytest.approx(np.mean([r["accuracy"] for r in rows]), abs=6e-4)

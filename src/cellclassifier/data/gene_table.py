@@ -134,7 +134,10 @@ def known_share(names: Iterable[str]) -> float:
     """
     human, mouse = (gene_table(species).known for species in ALL_SPECIES)
     is_known = [
-        name in human or name in mouse or bool(ENSEMBL_GENE.fullmatch(name)) for name in names
+        name in human
+        or name in mouse
+        or (name.startswith("ENS") and ENSEMBL_GENE.fullmatch(name) is not None)
+        for name in names
     ]
     return sum(is_known) / len(is_known) if is_known else 0.0
 

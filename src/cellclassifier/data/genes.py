@@ -103,7 +103,8 @@ class GenePanel:
                     f"there is no column '{gene_ids}' in .var; it has {shown(var.columns)}"
                 )
             return cls.of_names(_texts(var[gene_ids])).resolved()
-        panel = cls.of_names([""] * len(var))
+        nothing = np.full(len(var), "", dtype=object)
+        panel = cls(nothing, nothing)
         for column in ENSEMBL_COLUMNS:
             if column in var:  # what is no Ensembl id there (Entrez numbers) is no symbol either
                 ids = cls.of_names(_texts(var[column])).ensembl_ids

@@ -124,6 +124,8 @@ def _take_numbers_off(ids: Names, symbols: Names) -> int:
     So scanpy (``-1``) and R (``.1``) make names unique, and the columns are those of one gene.
     """
     id_of = {symbol: id_ for symbol, id_ in zip(symbols, ids, strict=True) if id_}
+    if not id_of:
+        return 0
     n_found = 0
     for position in np.flatnonzero((ids == "") & (symbols != "")):
         numbered = NUMBERED.fullmatch(symbols[position])
@@ -147,7 +149,7 @@ def species_of(ids: Names) -> SpeciesFound:
 def _n_of(species: Species, ids: Names) -> int:
     """Count the ids of a species."""
     prefix = ID_PREFIX[species]
-    beginnings = Counter([id_[: len(prefix)] for id_ in ids.tolist()])
+    beginnings = Counter([id_[: len(prefix)] for id_ in ids[ids != ""].tolist()])
     return beginnings[prefix]
 
 

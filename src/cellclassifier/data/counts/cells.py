@@ -14,6 +14,8 @@ from scipy import sparse
 
 # values worked on at a time: what a handful of float64 copies of them fit in a core's cache
 BLOCK_VALUES = 2**15
+# values whose smallest and largest are looked for at a time
+ENDS_BLOCK = 2**18
 # blocks that a core takes at a time
 BLOCKS_PER_TASK = 16
 
@@ -59,7 +61,12 @@ class FilledCells:
     @cached_property
     def ends(self) -> Floats:
         """The smallest and the largest value."""
-        return np.array([self.values.min(), self.values.max()], dtype=np.float64)
+        ends = self.map_blocks(self._ends_of, ENDS_BLOCK)
+        return np.array([min(low for low, _ in ends), max(high for _, high in ends)])
+
+    def _ends_of(self, first: int, last: int) -> tuple[float, float]:
+        values = self.between(first, last).values
+        return float(values.min()), float(values.max())
 
     def between(self, first: int, last: int) -> "FilledCells":
         """Return consecutive cells; their values are a view."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cellclassifier.data.counts.cells import FilledCells, Floats
+from cellclassifier.data.counts.cells import BLOCK_VALUES, FilledCells, Floats
 from cellclassifier.data.counts.intervals import (
     Intervals,
     Proof,
@@ -14,7 +14,7 @@ from cellclassifier.data.counts.intervals import (
     slack_of,
 )
 from cellclassifier.data.counts.transforms import FLOAT32_ULPS, Transform
-from cellclassifier.data.counts.witness import witnessed
+from cellclassifier.data.counts.witness import Witness, choose_witness
 from cellclassifier.errors import CountsError
 
 # cells whose smallest value is one count agree on K within this; others have no vote
@@ -156,9 +156,13 @@ class Question:
         constant
             What all cells are expected to be scaled to; None where each has its own.
         """
+        witness, n_values = None, BLOCK_VALUES
+        if quick:
+            witness, n_values = choose_witness(self.cells, self.transform, constant)
         return Answer.of_blocks(
             self.cells.map_blocks(
-                lambda first, last: self._answer_block(first, last, counts, quick, constant)
+                lambda first, last: self._answer_block(first, last, counts, witness, constant),
+                n_values,
             )
         )
 
@@ -167,18 +171,18 @@ class Question:
         first: int,
         last: int,
         counts: Counts,
-        quick: bool,  # noqa: FBT001
+        witness: Witness | None,
         constant: float | None,
     ) -> Answer:
         cells = self.cells.between(first, last)
         counts = counts[self.cells.bounds[first] : self.cells.bounds[last]]
         left, total = np.arange(last - first), np.empty(last - first)
         unit_low = np.empty(last - first)
-        if quick:
+        if witness is not None:
             known = None
             if self.library_size is not None and constant is not None:
                 known = constant / self.library_size[first:last]
-            proved, unit_low, total = witnessed(cells, self.transform, known, constant, counts)
+            proved, unit_low, total = witness(cells, self.transform, known, constant, counts)
             left = np.flatnonzero(~proved)
         unit_high, proof = unit_low.copy(), None
         if len(left):

@@ -6,20 +6,69 @@ if the interval and the doubt about the unit together span less than half a coun
 other. What the witness cannot show is left to the intervals, which decide.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cellclassifier.data.counts.cells import FilledCells, Floats
+from cellclassifier.data.counts.cells import BLOCK_VALUES, FilledCells, Floats
 from cellclassifier.data.counts.transforms import FLOAT32_ULPS, Transform
 
+# from so many values on, importing the compiler takes less time than NumPy's passes
+MIN_COMPILED = 5_000_000
+# values that the compiled proof takes at a time
+COMPILED_BLOCK = 2**17
 # a value's interval and its unit's together, in counts
 MAX_SPAN = 0.5
 # how much narrower the rounding is taken, for what squares of it and float64 itself leave out
 MARGIN = 0.999
 # sums of whole float32 numbers are exact up to here
 MAX_EXACT_SUM = 2**24
+
+
+Witness = Callable[
+    [FilledCells, Transform, Floats | None, float | None, npt.NDArray[np.float32]],
+    tuple[npt.NDArray[np.bool_], Floats, Floats],
+]
+
+
+def choose_witness(
+    cells: FilledCells, transform: Transform, constant: float | None
+) -> tuple[Witness, int]:
+    """Return how to look for units, and how many values to look at at a time."""
+    is_single = cells.values.dtype == np.float32
+    is_large = len(cells.values) >= MIN_COMPILED
+    if transform.kind == "log" and constant is not None and is_single and is_large:
+        return _compiled, COMPILED_BLOCK
+    return witnessed, BLOCK_VALUES
+
+
+def _compiled(
+    cells: FilledCells,
+    transform: Transform,
+    unit: Floats | None,
+    constant: float | None,
+    counts: npt.NDArray[np.float32],
+) -> tuple[npt.NDArray[np.bool_], Floats, Floats]:
+    """Do what `witnessed` does, for logarithms of counts whose constant is known."""
+    from cellclassifier.data.counts.kernel import prove_cells  # brings the compiler
+
+    scaled = _scaled(cells.values, transform)
+    wanted = None
+    if unit is None and constant is not None:
+        # the smallest value is near enough to one count to tell the sum, which is whole
+        wanted = np.rint(constant / cells.per_cell(np.minimum, scaled))
+        unit = constant / np.maximum(wanted, 1.0)
+    unit = np.ones(len(cells)) if unit is None else unit
+    summary = np.empty((3, len(cells)))
+    share = MARGIN * FLOAT32_ULPS * transform.steepness
+    prove_cells(cells.values, scaled, cells.bounds, unit, share, counts, summary)
+    n_off, total, largest = summary
+    sure = (_span(largest, unit, transform) < MAX_SPAN) & (total < MAX_EXACT_SUM)
+    if wanted is not None:
+        sure &= total == wanted
+    return (n_off == 0) & sure, unit, total
 
 
 def witnessed(
