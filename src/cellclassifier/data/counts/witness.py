@@ -52,18 +52,18 @@ def _compiled(
     counts: npt.NDArray[np.float32],
 ) -> tuple[npt.NDArray[np.bool_], Floats, Floats]:
     """Do what `witnessed` does, for logarithms of counts whose constant is known."""
-    from cellclassifier.data.counts.kernel import prove_cells  # brings the compiler
+    from cellclassifier.data.counts.kernel import prove_logarithms  # brings the compiler
 
-    scaled = _scaled(cells.values, transform)
     wanted = None
     if unit is None and constant is not None:
         # the smallest value is near enough to one count to tell the sum, which is whole
-        wanted = np.rint(constant / cells.per_cell(np.minimum, scaled))
+        smallest = transform.undone(cells.per_cell(np.minimum, cells.values))
+        wanted = np.rint(constant / smallest)
         unit = constant / np.maximum(wanted, 1.0)
     unit = np.ones(len(cells)) if unit is None else unit
     summary = np.empty((3, len(cells)))
     share = MARGIN * FLOAT32_ULPS * transform.steepness
-    prove_cells(cells.values, scaled, cells.bounds, unit, share, counts, summary)
+    prove_logarithms(cells.values, cells.bounds, unit, transform.log_base, share, counts, summary)
     n_off, total, largest = summary
     sure = (_span(largest, unit, transform) < MAX_SPAN) & (total < MAX_EXACT_SUM)
     if wanted is not None:
