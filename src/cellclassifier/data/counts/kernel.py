@@ -10,7 +10,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-# different values of a cell that are remembered: a power of two, and how many of the places may fill
+# places for the different values of a cell, a power of two, and how many of them may fill
 N_PLACES, N_REMEMBERED = 2**13, 6000
 # Knuth's multiplier, 2^32 over the golden ratio, spreads numbers that are alike
 SPREAD, SHIFT = 2654435761, 32 - 13
