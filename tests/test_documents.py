@@ -77,3 +77,28 @@ def test_the_results_reach_the_marks(network, mark):
 def mean(rows, key):
     assert rows
     return sum(row[key] for row in rows) / len(rows)
+
+
+@pytest.mark.parametrize("data", ["zheng_sorted_facs", "zheng_sorted_merged"])
+def test_numbers_of_the_original_study_stand_in_the_results(data):
+    text = (ROOT / "docs" / "original-study.md").read_text(encoding="utf-8")
+    lines = text.partition(f"## {data}\n")[2].partition("\n## ")[0].splitlines()
+    table = {cells[0]: cells[1:] for cells in (line.strip("| ").split(" | ") for line in lines)}
+    rows = {
+        row["network"]: row
+        for row in map(json.loads, (RESULTS / "original_full.jsonl").read_text().splitlines())
+        if row["data"] == f"{data}.h5ad" and row["fold"] is None
+    }
+    for network, row in rows.items():
+        expected = [f"{row[key]:.3f}" for key in ("accuracy", "macro_f1", "log_loss")]
+        assert table[network] == expected
+    for label, scores in rows["original-cnn"]["per_type"].items():
+        expected = [f"{scores['precision']:.3f}", f"{scores['recall']:.3f}"]
+        assert table[label] == [*expected, f"{scores['n_cells']:,}"]
+    assert rows["original-cnn"]["accuracy"] > 0.82
+
+
+def test_log_counts_are_proved_at_the_speed_asked():
+    rows = [json.loads(line) for line in (RESULTS / "find_counts.jsonl").read_text().splitlines()]
+    speed = {row["kind"]: row["cells_per_second"] for row in rows}
+    assert speed["log1p per 10,000"] > 100_000
