@@ -37,7 +37,7 @@ def train(
     Parameters
     ----------
     reference
-        Labelled cells with raw counts: .h5ad or .zarr.
+        Labelled cells with raw counts: .h5ad, .zarr, 10x, .loom, .csv, .mat or .rds.
     labels_key
         The column of .obs with the cell types.
     out
@@ -65,6 +65,9 @@ def train(
         The same seed gives the same model on the same machine.
     strict
         Refuse cells without a label, instead of leaving them out.
+    keep_cells
+        Keep some hundred cells that training set apart in the model file, so that check can say
+        which accuracy to expect; not where counts of single cells must not be passed on.
     """
     from cellclassifier.classifier.settings import choose_settings
     from cellclassifier.data import read_gene_list
@@ -110,7 +113,8 @@ def annotate(
     Parameters
     ----------
     cells
-        Cells with raw counts, or values that provably come from counts: .h5ad or .zarr.
+        Cells with raw counts, or values that provably come from counts: .h5ad, .zarr, 10x .h5 or
+        folder, .loom, .csv, .tsv, .mat or .rds.
     model
         The model file.
     out
@@ -236,7 +240,7 @@ def genes(
     Parameters
     ----------
     reference
-        Labelled cells with raw counts: .h5ad or .zarr.
+        Labelled cells with raw counts: .h5ad, .zarr, 10x, .loom, .csv, .mat or .rds.
     labels_key
         The column of .obs with the cell types.
     out

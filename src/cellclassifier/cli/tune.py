@@ -27,7 +27,7 @@ def tune(
     Parameters
     ----------
     reference
-        Labelled cells with raw counts: .h5ad or .zarr.
+        Labelled cells with raw counts, as for train.
     labels_key
         The column of .obs with the cell types.
     out

@@ -8,6 +8,7 @@ import numpy as np
 import rdata
 import scipy.io
 import zarr
+from anndata.io import write_elem
 
 from cellclassifier import write_cells
 from input_cases.case import Theme
@@ -103,12 +104,12 @@ def rds_cut_off(cells, folder):
 
 @FILES.refused("a zarr store that lost a part of its values", "is not whole", "copy it again")
 def zarr_with_a_part_missing(cells, folder):
-    path = written(cells, folder / "cells.zarr")
+    path = folder / "cells.zarr"
+    write_elem(zarr.open_group(path, mode="w", zarr_format=2), "/", cells)
     values = zarr.open_group(path, mode="r")["X/data"][:]
     shutil.rmtree(path / "X" / "data")
     parts = zarr.create_array(path / "X" / "data", data=values, chunks=(50,), zarr_format=2)
     parts.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
-    (path / ".zmetadata").unlink()
     (path / "X" / "data" / "3").unlink()
     return path
 

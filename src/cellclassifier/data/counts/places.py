@@ -32,7 +32,8 @@ def places_of(cells: ad.AnnData, layer: str | None) -> Iterator[Place]:
         There is no such layer.
     """
     if layer is not None and layer not in cells.layers:
-        raise InputError(f"there is no layer '{layer}'; there are {shown(cells.layers)}")
+        named = [name for name in cells.layers if name is not None]  # in anndata 0.13 X is None
+        raise InputError(f"there is no layer '{layer}'; there are {shown(named)}")
     if layer is not None or COUNTS_LAYER in cells.layers:
         name = COUNTS_LAYER if layer is None else layer
         yield Place(f"layers['{name}']", lambda: cells.layers[name], cells.var)

@@ -171,7 +171,7 @@ def _read_names(path: Path, columns: list[str]) -> pd.DataFrame:
 def _read_counts(path: Path, *, n_genes: int, n_cells: int) -> sparse.coo_matrix:
     try:
         _check_announced(path, (n_genes, n_cells))
-        return sparse.coo_matrix(mmread(path))
+        return sparse.coo_matrix(mmread(path, spmatrix=True))
     except FileFormatError:
         raise
     except READ_ERRORS as error:
