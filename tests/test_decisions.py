@@ -119,3 +119,24 @@ def test_numbers_of_the_expectation_record_stand_in_the_results():
         assert len(rows) == 5
         assert float(expected) == pytest.approx(np.mean([r["expected"] for r in rows]), abs=6e-4)
         assert float(scored) == pytest.approx(np.mean([r["accuracy"] for r in rows]), abs=6e-4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pbmc3k",
+        "zheng_sorted_facs",
+        "zheng_sorted_merged",
+        "baron_pancreas",
+        "pbmc_10x_3prime",
+        "paul15",
+    ],
+)
+def test_numbers_of_the_gene_table_record_stand_in_the_results(name):
+    rows = {row["names"]: row for row in results("gene_names.jsonl") if row["file"] == name}
+    shares = [
+        rows["as they are"]["known"],
+        rows["symbols"]["known"],
+        rows["symbols"]["counts_known"],
+    ]
+    assert table_row("0015-gene-table.md", name) == [round(100 * share, 1) for share in shares]

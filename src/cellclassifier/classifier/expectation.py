@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
-from cellclassifier.data import AlignedCounts
+from cellclassifier.data import AlignedCounts, total_counts
 from cellclassifier.evaluation import ExpectedAccuracy
 from cellclassifier.modelfile import Manifest
 from cellclassifier.modelfile.sample import ValidationSample
@@ -54,14 +53,10 @@ def expect_accuracy(
     rng = np.random.default_rng(seed)
     everything = np.ones_like(measured)
     as_trained = _accuracy(network, manifest, sample, everything, 1.0, rng)
-    if kept == 1.0:
-        accuracy = _accuracy(network, manifest, sample, measured, 1.0, rng)
-    else:
-        accuracy = float(
-            np.mean(
-                [_accuracy(network, manifest, sample, measured, kept, rng) for _ in range(REPEATS)]
-            )
-        )
+    repeats = range(1 if kept == 1.0 else REPEATS)
+    accuracy = float(
+        np.mean([_accuracy(network, manifest, sample, measured, kept, rng) for _ in repeats])
+    )
     n_cells = len(sample.codes)
     error = float(np.sqrt(accuracy * (1 - accuracy) / n_cells))
     return ExpectedAccuracy(accuracy, as_trained, error, n_cells, kept)
@@ -88,7 +83,7 @@ def _accuracy(
     thinned, stand_in = _thinned(sample, measured, kept, rng), None
     if manifest.means is not None:
         stand_in = manifest.means.stand_in(measured)
-        factor = 1 / (1 - manifest.means.missing_share(measured))
+        factor = manifest.means.library_factor(measured)
         thinned = replace(thinned, library_size=thinned.library_size * factor)
     logits = predict_logits(network, manifest.normalisation.apply(thinned), stand_in)
     return float((logits.argmax(axis=1) == sample.codes).mean())
@@ -101,16 +96,12 @@ def _thinned(
     rng: np.random.Generator,
 ) -> AlignedCounts:
     counts = sample.counts.copy()
-    outside = np.maximum(sample.library_size - _per_cell(counts), 0)
+    outside = np.maximum(sample.library_size - total_counts(counts), 0)
     counts.data[~measured[counts.indices]] = 0
     if kept < 1:
         counts.data = rng.binomial(np.rint(counts.data).astype(np.int64), kept).astype(np.float32)
         outside = rng.binomial(np.rint(outside).astype(np.int64), kept)
     counts.eliminate_zeros()
     # a cell that lost everything still needs a library size to divide by
-    library_size = np.maximum(_per_cell(counts) + outside, 1.0)
+    library_size = np.maximum(total_counts(counts) + outside, 1.0)
     return AlignedCounts(counts, library_size, float(measured.mean()))
-
-
-def _per_cell(counts: sparse.csr_matrix) -> npt.NDArray[np.float64]:
-    return np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()

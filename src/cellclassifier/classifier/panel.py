@@ -56,9 +56,12 @@ def choose_panel(
         columns = _most_divergent(raw, codes, int(genes))
     else:
         columns = _named(raw, genes)
-    if gene_order is not None:
-        columns = _ordered(raw, codes, columns, gene_order)
-    return raw.genes[columns]
+    if gene_order is None:
+        return raw.genes[columns]
+    if not isinstance(genes, int | np.integer):  # the most divergent ones are ranked already
+        by_divergence = rank_genes(raw.whole, codes, raw.genes).order
+        columns = by_divergence[np.isin(by_divergence, columns)]
+    return raw.genes[order_genes(gene_order, columns)]
 
 
 def _named(raw: RawCounts, genes: Sequence[str]) -> npt.NDArray[np.intp]:
@@ -90,21 +93,7 @@ def _most_divergent(
 ) -> npt.NDArray[np.intp]:
     if n_genes < 1:
         raise InputError(f"a panel has at least one gene, not {n_genes}")
-    counts = raw.counts
-    if np.any(counts.data != np.rint(counts.data)):  # estimates of counts, taken as they are
-        counts = counts.rint()
-        counts.eliminate_zeros()
-    detected = rank_genes(counts, codes, raw.genes).detected
+    detected = rank_genes(raw.whole, codes, raw.genes).detected
     if not len(detected):
         raise InputError(f"no gene is detected in {MIN_CELLS} cells or more")
     return detected[:n_genes]
-
-
-def _ordered(
-    raw: RawCounts,
-    codes: npt.NDArray[np.int32],
-    columns: npt.NDArray[np.intp],
-    gene_order: GeneOrder,
-) -> npt.NDArray[np.intp]:
-    by_divergence = rank_genes(raw.counts, codes, raw.genes).order
-    return order_genes(gene_order, by_divergence[np.isin(by_divergence, columns)])

@@ -219,7 +219,7 @@ def _panels(
     """Return the columns of the largest panel of each method; smaller ones are its beginning."""
     return {
         REDUNDANCY_AWARE: choose_genes(raw, codes, n_genes, candidates=candidates).columns,
-        MOST_DIVERGENT: rank_genes(raw.counts, codes, raw.genes).detected[:n_genes],
+        MOST_DIVERGENT: rank_genes(raw.whole, codes, raw.genes).detected[:n_genes],
     }
 
 

@@ -14,6 +14,7 @@ from cellclassifier.data import (
     RawCounts,
     match_genes,
     select_genes,
+    total_counts,
 )
 from cellclassifier.modelfile import Manifest
 
@@ -72,13 +73,12 @@ class ModelView:
         means, measured = self.manifest.means, self.match.measured
         if means is None or measured.all() or not self._are_libraries_sums:
             return 1.0
-        return 1 / (1 - means.missing_share(measured))
+        return means.library_factor(measured)
 
     @property
     def _are_libraries_sums(self) -> bool:
-        counts, library_size = self.raw.counts, self.raw.library_size
-        sums = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
-        return bool(np.all(np.abs(sums - library_size) <= SUM_TOLERANCE * library_size))
+        off = np.abs(total_counts(self.raw.counts) - self.raw.library_size)
+        return bool(np.all(off <= SUM_TOLERANCE * self.raw.library_size))
 
     def blocks(self) -> Iterator[sparse.csr_matrix]:
         """Yield the expression of measured genes, (n_block, n_panel), block by block."""

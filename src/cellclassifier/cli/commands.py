@@ -267,9 +267,7 @@ def genes(
         check_writable(plots.check_figure_path(plot))
     cells = LabelledCounts.of(options.read(reference), labels_key, strict=strict, **options.counts)
     raw = cells.raw
-    ranking = cc.rank_genes(
-        raw.counts, cells.codes, raw.genes, weights=weights, estimator=estimator
-    )
+    ranking = cc.rank_genes(raw.whole, cells.codes, raw.genes, weights=weights, estimator=estimator)
     ranking.save(out)
     say(f"wrote {out}: {len(raw.genes):,} genes, best first")
     if plot is not None:

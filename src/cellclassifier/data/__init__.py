@@ -8,7 +8,7 @@ from cellclassifier.data.annotations import (
     write_cells,
     write_predictions,
 )
-from cellclassifier.data.counts import RawCounts, find_counts
+from cellclassifier.data.counts import RawCounts, find_counts, total_counts
 from cellclassifier.data.formats.record import READING_KEY
 from cellclassifier.data.formats.tenx_folder import TENX_FILES, read_tenx_folder
 from cellclassifier.data.formats.zarr_store import check_not_in_use
@@ -56,6 +56,7 @@ __all__ = [
     "select_genes",
     "stratified_folds",
     "stratified_split",
+    "total_counts",
     "write_cells",
     "write_predictions",
 ]

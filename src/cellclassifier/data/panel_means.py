@@ -31,8 +31,8 @@ class PanelMeans:
     >>> means = PanelMeans(np.float32([0.5, 2.0]), np.float32([0.1, 0.25]))
     >>> means.stand_in(np.array([True, False])).tolist()
     [0.0, 2.0]
-    >>> means.missing_share(np.array([True, False]))
-    0.25
+    >>> means.library_factor(np.array([True, False]))
+    1.333...
     """
 
     expression: npt.NDArray[np.float32]
@@ -52,6 +52,7 @@ class PanelMeans:
         """Return what to add to each cell's expression: zero where a gene was measured."""
         return np.where(measured, np.float32(0), self.expression)
 
-    def missing_share(self, measured: npt.NDArray[np.bool_]) -> float:
-        """Return the share of a cell's counts that fell to genes that were not measured."""
-        return min(float(self.share[~measured].sum(dtype=np.float64)), MAX_MISSING_SHARE)
+    def library_factor(self, measured: npt.NDArray[np.bool_]) -> float:
+        """Return by how much a library is larger than the sum of its measured genes."""
+        missing = float(self.share[~measured].sum(dtype=np.float64))
+        return 1 / (1 - min(missing, MAX_MISSING_SHARE))

@@ -101,7 +101,7 @@ def choose_genes(
     >>> sorted(choose_genes(find_counts(cells), codes, 2).genes.names)
     ['CD3D', 'CD79A']
     """
-    ranking = rank_genes(raw.counts, codes, raw.genes)
+    ranking = rank_genes(raw.whole, codes, raw.genes)
     detected = ranking.detected
     _check_size(n_genes, len(detected))
     if candidates < 1 or not noise >= 0:

@@ -13,7 +13,6 @@ from cellclassifier.data import (
     AlignedCounts,
     GenePanel,
     LabelledCounts,
-    RawCounts,
     align_genes,
     order_genes,
     stratified_folds,
@@ -60,9 +59,7 @@ class Folds:
         """Split `cells`, rank genes in each part, and align the counts of the best of them."""
         rng = np.random.default_rng(seed)
         splits = stratified_folds(cells.codes, n_folds, rng)
-        panels = [
-            choose_panel(_rows(cells.raw, kept), cells.codes[kept], max_genes) for kept, _ in splits
-        ]
+        panels = [choose_panel(cells.raw[kept], cells.codes[kept], max_genes) for kept, _ in splits]
         column_of = {name: column for column, name in enumerate(dict.fromkeys(_names(panels)))}
         ids, symbols = (np.array(texts, dtype=object) for texts in zip(*column_of, strict=True))
         folds = tuple(
@@ -119,12 +116,6 @@ class Folds:
         )
         logits = predict_logits(logits_model(model), expression[fold.apart])
         return np.asarray(softmax(logits, axis=1), dtype=np.float32)
-
-
-def _rows(raw: RawCounts, rows: Rows) -> RawCounts:
-    return RawCounts(
-        raw.counts[rows], raw.library_size[rows], raw.genes, raw.cell_names[rows], raw.evidence
-    )
 
 
 def _names(panels: Iterable[GenePanel]) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ library sizes, `finding` holds the search.
 """
 
 from cellclassifier.data.counts.finding import find_counts
+from cellclassifier.data.counts.libraries import total_counts
 from cellclassifier.data.counts.raw import RawCounts
 
-__all__ = ["RawCounts", "find_counts"]
+__all__ = ["RawCounts", "find_counts", "total_counts"]

@@ -10,7 +10,7 @@ from cellclassifier.data.counts.cells import Floats
 from cellclassifier.data.counts.diagnosis import looks_estimated, scaled_total
 from cellclassifier.data.counts.integers import seen_instead_of_counts
 from cellclassifier.data.counts.inversion import invert
-from cellclassifier.data.counts.libraries import LibrarySizes, LibrarySizeUnknownError, sums
+from cellclassifier.data.counts.libraries import LibrarySizes, LibrarySizeUnknownError, total_counts
 from cellclassifier.data.counts.matrices import to_csr, without_zeros
 from cellclassifier.data.counts.places import RAW, Place, places_of
 from cellclassifier.data.counts.raw import RawCounts
@@ -156,7 +156,9 @@ def _raw(
             values = without_zeros(values)
         problem = refusal(scan, values) or seen_instead_of_counts(values)
         if problem is None:
-            library_size = library_sizes.of_counts(sums(values), place.name, cells.obs_names)
+            library_size = library_sizes.of_counts(
+                total_counts(values), place.name, cells.obs_names
+            )
             return _Found(values, library_size, place, f"raw counts in {place.name}")
         refused.append(_Refused(place, values if scan.may_be_undone else None, problem))
     return None
@@ -194,7 +196,7 @@ def _estimated(
             one.add(problem)
         elif allowed:
             library_size = library_sizes.of_counts(
-                sums(one.values), one.place.name, cells.obs_names
+                total_counts(one.values), one.place.name, cells.obs_names
             )
             evidence = f"estimated counts in {one.place.name}, not whole, taken as they are"
             return _Found(one.values, library_size, one.place, evidence)

@@ -112,7 +112,7 @@ class LibrarySizes:
                 )
 
 
-def sums(counts: sparse.csr_matrix) -> Floats:
+def total_counts(counts: sparse.csr_matrix) -> Floats:
     """Return the counts of each cell."""
     return np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,18 @@ class RawCounts:
     genes: GenePanel
     cell_names: pd.Index
     evidence: str
+
+    @cached_property
+    def whole(self) -> sparse.csr_matrix:
+        """The counts, rounded where they are estimates that are not whole: for rankings of genes.
+
+        Shape (n_cells, n_measured), CSR.
+        """
+        if np.array_equal(self.counts.data, np.rint(self.counts.data)):
+            return self.counts
+        rounded = self.counts.rint()
+        rounded.eliminate_zeros()
+        return rounded
 
     def __len__(self) -> int:
         return len(self.cell_names)

@@ -71,17 +71,15 @@ def read_tenx_archive(path: Path) -> ad.AnnData:
     FileFormatError
         The archive is broken or unsafe, or holds no such folder, or several.
     """
-    inside = sorted(
-        {str(PurePosixPath(name).parent) for name in list_files(path) if _is_matrix(name)}
-    )
+    files = [PurePosixPath(name) for name in list_files(path)]
+    inside = sorted({str(file.parent) for file in files if _is_matrix(file.name)})
     if len(inside) != 1:
         raise FileFormatError(
             f"'{path}' holds {len(inside)} folders with a {MATRIX}"
             + (f", {inside}; unpack it and give one of them" if inside else "")
         )
-    here = [PurePosixPath(name) for name in list_files(path)]
     try:
-        names = find_tenx_files([name.name for name in here if str(name.parent) == inside[0]])
+        names = find_tenx_files([file.name for file in files if str(file.parent) == inside[0]])
     except FileFormatError as error:
         raise FileFormatError(f"'{path}' holds no 10x counts: {error}") from error
     with tempfile.TemporaryDirectory(prefix="cellclassifier-") as scratch:

@@ -34,8 +34,9 @@ def read_zarr(path: Path) -> ad.AnnData:
         store = zarr.open_group(path, mode="r")
         if missing := [key for key in ("obs", "var") if key not in store]:
             raise FileFormatError(f"it lacks {missing} and has {sorted(store)}")
-        _refuse_pickles(store)
-        _refuse_holes(store)
+        arrays = list(_arrays(store))
+        _refuse_pickles(arrays)
+        _refuse_holes(store, arrays)
         cells = read_slots(store)
     except (*READ_ERRORS, zipfile.BadZipFile) as error:
         raise cannot_read(path, "AnnData", error) from error
@@ -61,9 +62,9 @@ def check_not_in_use(path: Path) -> None:
         )
 
 
-def _refuse_pickles(store: zarr.Group) -> None:
+def _refuse_pickles(arrays: list[Any]) -> None:
     """Refuse arrays that only Python's pickle can read, which may run code."""
-    for array in _arrays(store):
+    for array in arrays:
         # formats 2 and 3, and the versions of zarr, name these in different places
         steps = [*(array.filters or ()), *(getattr(array, "compressors", None) or ())]
         if any("pickle" in repr(step).lower() for step in steps):
@@ -73,9 +74,9 @@ def _refuse_pickles(store: zarr.Group) -> None:
             )
 
 
-def _refuse_holes(store: zarr.Group) -> None:
+def _refuse_holes(store: zarr.Group, arrays: list[Any]) -> None:
     """Refuse sparse matrices of which a part is missing: zarr would read zeros there."""
-    for array in _arrays(store):
+    for array in arrays:
         folder, _, name = array.path.rpartition("/")
         matrix = store[folder].attrs if name in PARTS_WITHOUT_ZEROS else {}
         if matrix.get("encoding-type") not in ("csr_matrix", "csc_matrix"):
