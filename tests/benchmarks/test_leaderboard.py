@@ -1,0 +1,107 @@
+"""The leaderboard on made-up rows, of which the truth is known."""
+
+import leaderboard
+import numpy as np
+import pytest
+from rows import as_text, correct_cells, packed
+
+N_CELLS = 400
+
+
+def row(method, fold, n_correct, *, task="home task", group="home", log_loss=0.5):
+    correct = np.arange(N_CELLS) < n_correct
+    return {
+        "task": task,
+        "group": group,
+        "fold": fold,
+        "method": method,
+        "n_cells": N_CELLS,
+        "accuracy": n_correct / N_CELLS,
+        "macro_f1": 0.5,
+        "log_loss": log_loss,
+        "ece": 0.1 if log_loss else None,
+        "fit_cpu_seconds": 1.0,
+        "cells_per_second": 1000.0,
+        "peak_memory_mb": 100,
+        "truth_sha256": f"truth {fold}",
+        "correct": as_text(packed(np.packbits(correct))),
+    }
+
+
+def two_folds(ours, theirs, **other):
+    return [
+        row(name, fold, n, **other)
+        for fold in (0, 1)
+        for name, n in (("ours", ours), ("svm", theirs))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "word"),
+    [
+        pytest.param(380, 340, "ahead", id="ahead"),
+        pytest.param(340, 380, "behind", id="behind"),
+        pytest.param(361, 360, "tie", id="tie"),
+        pytest.param(360, 360, "tie", id="the same"),
+    ],
+)
+def test_words_follow_the_paired_interval(ours, theirs, word):
+    scores = leaderboard.by_task(two_folds(ours, theirs))
+    (found,) = leaderboard.differences(scores)
+    assert found.word == word
+    assert found.mean == pytest.approx((ours - theirs) / N_CELLS)
+    assert found.low <= found.mean <= found.high
+
+
+def test_the_interval_is_the_bootstrap_of_single_cells():
+    gains = np.array([1] * 40 + [-1] * 20 + [0] * 140)
+    means = leaderboard.bootstrap_means(gains, np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    plain = [rng.choice(gains, len(gains)).mean() for _ in range(4000)]
+    assert np.quantile(means, [0.025, 0.975]) == pytest.approx(
+        np.quantile(plain, [0.025, 0.975]), abs=0.011
+    )
+
+
+def test_the_best_peer_is_one_with_all_our_folds():
+    rows = [*two_folds(360, 350), row("lucky", 0, 400)]
+    (found,) = leaderboard.differences(leaderboard.by_task(rows))
+    assert found.peer == "svm"
+
+
+def test_the_newest_row_counts():
+    rows = leaderboard.newest([row("ours", 0, 100), row("ours", 0, 300)])
+    assert [one["accuracy"] for one in rows] == [0.75]
+
+
+def test_other_cells_are_not_compared():
+    rows = two_folds(360, 350)
+    rows[0]["truth_sha256"] = "another"
+    with pytest.raises(ValueError, match="named other cells"):
+        leaderboard.differences(leaderboard.by_task(rows))
+
+
+def test_the_text_has_each_group_and_marks_what_is_missing():
+    rows = [
+        *two_folds(380, 340),
+        row("singler", 0, 300, log_loss=None),
+        *two_folds(340, 340, task="far task", group="abroad"),
+    ]
+    text = leaderboard.leaderboard(leaderboard.by_task(rows))
+    assert text.startswith("<!-- Written by benchmarks/accuracy/leaderboard.py")
+    assert "| method | home task |" in text
+    assert "| singler | 0.750 / 0.500 (1) |" in text
+    assert "| singler | - |" in text
+    assert text.index("| ours | 0.950") < text.index("| svm | 0.850")
+    assert "1 ahead, 1 tie, 0 behind" in text
+    assert text.index("## Home") < text.index("## Abroad") < text.index("## Ours against")
+
+
+def test_correct_cells_come_back():
+    assert correct_cells(row("ours", 0, 123)).sum() == 123
+
+
+def test_the_plot_is_drawn(tmp_path):
+    scores = leaderboard.by_task([*two_folds(380, 340), row("knn", 0, 300, task="b")])
+    leaderboard.draw(leaderboard.accuracies(scores), tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 1000
