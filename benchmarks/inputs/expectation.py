@@ -56,7 +56,7 @@ def at_home(data: str) -> Iterator[Row]:
     labels = read_labels(cells, LABELS_KEY)
     folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=SEED).split(labels, labels)
     for fold, (training, test) in enumerate(folds):
-        classifier = cc.CellTypeClassifier(seed=SEED).fit(
+        classifier = cc.CellTypeClassifier("linear", seed=SEED).fit(
             cells[training].copy(), labels_key=LABELS_KEY
         )
         for genes_left, counts_left in SETTINGS:
@@ -74,7 +74,7 @@ def abroad() -> Iterator[Row]:
     """Yield one row a selection of cells that the model has not seen."""
     cells = cc.read_cells(shared_data(ABROAD)).to_memory()
     home = cells[cells.obs["upstream"] == "facs"].copy()
-    classifier = cc.CellTypeClassifier(seed=SEED).fit(
+    classifier = cc.CellTypeClassifier("linear", seed=SEED).fit(
         home, labels_key=LABELS_KEY, library_size_key=LIBRARY_SIZE_KEY
     )
     for selection in ("mudan", "same"):

@@ -72,7 +72,7 @@ def run_demo(out: str | Path = "demo", *, seed: int = 0, watch: Watcher = watch_
     kept, apart = stratified_split(codes, TEST_FRACTION, np.random.default_rng(seed))
     reference, unseen = cells[kept].copy(), cells[apart].copy()
 
-    classifier = CellTypeClassifier("linear", seed=seed).fit(
+    classifier = CellTypeClassifier(seed=seed).fit(
         reference, labels_key=LABELS_KEY, library_size_key=LIBRARY_SIZE_KEY, watch=watch
     )
     demo = Demo(

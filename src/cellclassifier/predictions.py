@@ -28,6 +28,9 @@ class Predictions:
         Shape (n_cells,).
     gene_coverage
         The share of the model's genes that were measured, in [0, 1].
+    shift
+        How far the cells were taken to be from the model's training cells, 0 for cells like them;
+        None where the model does not adapt to it.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class Predictions:
     probabilities: npt.NDArray[np.float32]
     cell_names: pd.Index
     gene_coverage: float = 1.0
+    shift: float | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.cell_names), len(self.label_space))

@@ -1,6 +1,5 @@
 """The classifier: AnnData in, cell types out."""
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +12,11 @@ from scipy import sparse
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from cellclassifier.classifier.account import describe_model, describe_reference
+from cellclassifier.classifier.account import Origin, describe_fit, describe_model
 from cellclassifier.classifier.fitting import Design, fit_network
 from cellclassifier.classifier.panel import Genes
-from cellclassifier.classifier.recipes import find_recipe
+from cellclassifier.classifier.recipes import DEFAULT_NETWORK, find_recipe
+from cellclassifier.classifier.shifting import predict_shifted
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import (
     CountsArguments,
@@ -33,7 +33,7 @@ from cellclassifier.evaluation import evaluate
 from cellclassifier.modelfile import Manifest
 from cellclassifier.modelfile.exporting import ExportFormat, export_model
 from cellclassifier.modelfile.importing import Names, read_any_model
-from cellclassifier.modelfile.model import package_versions, write_model
+from cellclassifier.modelfile.model import write_model
 from cellclassifier.networks import (
     Engine,
     NetworkBuilder,
@@ -57,7 +57,8 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     network
-        ``"linear"``, ``"mlp"``, ``"cnn"``, ``"original-mlp"``, ``"original-cnn"``, or a function
+        ``"wide-deep"``, ``"linear"``, ``"mlp"``, ``"cnn"``, ``"original-mlp"``,
+        ``"original-cnn"``, or a function
         ``(n_genes, n_types, *, seed) -> keras.Model`` whose last dense layer is named ``logits``.
     network_options
         Other arguments for the builder of a network given by name, such as
@@ -110,7 +111,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        network: str | NetworkBuilder = "linear",
+        network: str | NetworkBuilder = DEFAULT_NETWORK,
         *,
         network_options: Mapping[str, Any] | None = None,
         genes: Genes | None = None,
@@ -167,26 +168,12 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         build, options = choose_builder(self.network, self.network_options or {})
         cells = LabelledCounts.of(reference, labels_key, strict=strict, **counts)
         fitted = fit_network(build, design, cells, seed=seed, engine=self.engine, watch=watch)
-        self.model_, size = fitted.model, int(fitted.model.count_params())
-        self.manifest_ = Manifest(
-            network={"name": _name(self.network), "options": options, "n_parameters": size},
-            panel=fitted.panel,
-            label_space=cells.label_space,
-            normalisation=design.normalisation,
-            calibration=fitted.record.calibration(),
-            training={
-                "labels_key": labels_key,
-                **describe_reference(cells),
-                "gene_order": design.gene_order,
-                "seed": seed,
-                "engine": self.engine,
-                "config": design.training.to_json(),
-                **fitted.record.to_json(),
-            },
-            versions=package_versions(),
-            created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            means=fitted.means,
-            sample=fitted.sample,
+        self.model_ = fitted.model
+        self.manifest_ = describe_fit(
+            Origin(_name(self.network), options, labels_key, seed, self.engine),
+            design,
+            cells,
+            fitted,
         )
         return self
 
@@ -200,6 +187,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         cells: ad.AnnData,
         *,
         map_orthologs: bool = False,
+        shift: float | None = None,
         **counts: Unpack[CountsArguments],
     ) -> Predictions:
         """Return labels and probabilities of `cells` as one value; `cells` are not changed.
@@ -211,23 +199,31 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         map_orthologs
             Whether to name mouse cells by a model of human ones, or the reverse, through the genes
             that have one orthologue each.
+        shift
+            How far the cells are from the training cells, for networks that adapt (the default
+            does): 0 names each cell for itself; None measures it on the cells as a whole, by
+            `profile_shift`, and says it in the result.
         **counts
             The keywords of `find_counts`: ``layer``, ``library_size_key``, ``gene_ids``,
             ``allow_non_integer``.
 
         Raises
         ------
+        InputError
+            `shift` is negative or not a number.
         CountsError
             No raw counts can be found or proved.
         GeneOverlapError
             Less than a fifth of the model's genes were measured, or those of another species.
         """
         view = self._view(cells, map_orthologs=map_orthologs, **counts)
-        predict = self._predictor()
-        logits = [predict(block, view.stand_in) for block in view.blocks()]
-        probabilities = softmax(np.concatenate(logits), axis=1)
+        logits, shift = predict_shifted(view, self._predictor(), shift)
         return Predictions(
-            view.manifest.label_space, probabilities, cells.obs_names, view.match.gene_coverage
+            view.manifest.label_space,
+            softmax(logits, axis=1),
+            cells.obs_names,
+            view.match.gene_coverage,
+            shift,
         )
 
     def expression(
@@ -240,8 +236,8 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return what the network sees of `cells`: (n_cells, n_genes), CSR, float32.
 
         For use with plain Keras: ``keras.models.load_model(path).predict(expression.toarray())``.
-        Genes that were not measured have the mean of the training cells. Parameters and errors are
-        those of `classify`.
+        Genes that were not measured have the mean that the training cells lead to expect, given
+        the measured ones. Parameters and errors are those of `classify`.
         """
         return self._view(cells, map_orthologs=map_orthologs, **counts).expression()
 
@@ -262,6 +258,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         cells: ad.AnnData,
         *,
         map_orthologs: bool = False,
+        shift: float | None = None,
         **counts: Unpack[CountsArguments],
     ) -> ad.AnnData:
         """Write the predictions into `cells`, and return them.
@@ -271,7 +268,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ``uns["cellclassifier"]``. Nothing else is changed; pass ``cells.copy()`` to keep the
         original as it is. Parameters and errors are those of `classify`.
         """
-        predictions = self.classify(cells, map_orthologs=map_orthologs, **counts)
+        predictions = self.classify(cells, map_orthologs=map_orthologs, shift=shift, **counts)
         write_predictions(cells, predictions, describe_model(self.manifest_))
         return cells
 
@@ -380,7 +377,10 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         made_for = (self.model_, self.engine)
         kept = getattr(self, "_kept_predictor", None)
         if kept is None or kept[0] != made_for:
-            self._kept_predictor = made_for, choose_predictor(self.model_, self.engine)
+            adaptation = self.manifest_.adaptation
+            moments = None if adaptation is None else adaptation.moments
+            predictor = choose_predictor(self.model_, self.engine, moments)
+            self._kept_predictor = made_for, predictor
         return self._kept_predictor[1]
 
     def _view(

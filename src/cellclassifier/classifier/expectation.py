@@ -9,7 +9,7 @@ from cellclassifier.data import AlignedCounts, total_counts
 from cellclassifier.evaluation import ExpectedAccuracy
 from cellclassifier.modelfile import Manifest
 from cellclassifier.modelfile.sample import ValidationSample
-from cellclassifier.networks import keras, logits_model, predict_logits
+from cellclassifier.networks import Predictor, choose_predictor, keras, logits_model
 
 # thinned anew so often, so that chance in the thinning does not decide
 REPEATS = 5
@@ -47,7 +47,8 @@ def expect_accuracy(
     seed
         Of the thinning.
     """
-    network = _before_refit(model, sample)
+    moments = None if manifest.adaptation is None else manifest.adaptation.moments
+    network = choose_predictor(_before_refit(model, sample), "keras", moments)
     depth = float(np.median(sample.library_size))
     kept = min(1.0, median_library_size / depth) if depth else 1.0
     rng = np.random.default_rng(seed)
@@ -73,7 +74,7 @@ def _before_refit(model: keras.Model, sample: ValidationSample) -> keras.Model:
 
 
 def _accuracy(
-    network: keras.Model,
+    predict: Predictor,
     manifest: Manifest,
     sample: ValidationSample,
     measured: npt.NDArray[np.bool_],
@@ -81,11 +82,11 @@ def _accuracy(
     rng: np.random.Generator,
 ) -> float:
     thinned, stand_in = _thinned(sample, measured, kept, rng), None
-    if manifest.means is not None:
-        stand_in = manifest.means.stand_in(measured)
-        factor = manifest.means.library_factor(measured)
+    if manifest.factors is not None:
+        stand_in = manifest.factors.stand_in(measured)
+        factor = manifest.factors.library_factor(measured)
         thinned = replace(thinned, library_size=thinned.library_size * factor)
-    logits = predict_logits(network, manifest.normalisation.apply(thinned), stand_in)
+    logits = predict(manifest.normalisation.apply(thinned), stand_in)
     return float((logits.argmax(axis=1) == sample.codes).mean())
 
 

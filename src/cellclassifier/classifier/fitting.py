@@ -4,20 +4,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from cellclassifier.classifier.panel import Genes, choose_panel
 from cellclassifier.data import (
     AlignedCounts,
+    GeneFactors,
     GeneOrder,
     GenePanel,
     LabelledCounts,
     Normalisation,
-    PanelMeans,
+    ViewMoments,
     align_genes,
 )
+from cellclassifier.modelfile.adaptation import Adaptation
 from cellclassifier.modelfile.sample import MAX_CELLS, ValidationSample
 from cellclassifier.networks import Engine, NetworkBuilder, keras
 from cellclassifier.training import TrainingConfig, TrainingRecord, Watcher, train_network
+from cellclassifier.trust import TypeProfiles
+
+# of a type whose counts are summed in the model's file
+MIN_PROFILE_CELLS = 10
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,9 @@ class FittedNetwork:
     model: keras.Model
     panel: GenePanel
     record: TrainingRecord
-    means: PanelMeans
+    factors: GeneFactors
     sample: ValidationSample | None
+    adaptation: Adaptation | None
 
 
 def fit_network(
@@ -88,9 +96,14 @@ def fit_network(
         engine=engine,
         watch=watch,
     )
-    means = PanelMeans.of(aligned, expression)
+    factors = GeneFactors.of(aligned, expression, seed)
     return FittedNetwork(
-        model, panel, record, means, _kept_sample(aligned, cells.codes, record, seed)
+        model,
+        panel,
+        record,
+        factors,
+        _kept_sample(aligned, cells.codes, record, seed),
+        _adaptation(aligned, expression, cells, record),
     )
 
 
@@ -104,3 +117,22 @@ def _kept_sample(
     return ValidationSample(
         aligned.counts[rows], aligned.library_size[rows], codes[rows], record.weights_before_refit
     )
+
+
+def _adaptation(
+    aligned: AlignedCounts,
+    expression: sparse.csr_matrix,
+    cells: LabelledCounts,
+    record: TrainingRecord,
+) -> Adaptation | None:
+    if not record.shifted:
+        return None
+    kernels, biases = zip(*record.shifted, strict=True)
+    n_types = len(cells.label_space)
+    # sums over a few cells would give these away, and say little
+    sizes = np.bincount(cells.codes, minlength=n_types)
+    summed = sizes[cells.codes] >= MIN_PROFILE_CELLS
+    profiles = TypeProfiles.of(
+        aligned.counts[summed], aligned.library_size[summed], cells.codes[summed], n_types
+    )
+    return Adaptation(profiles, np.stack(kernels), np.stack(biases), ViewMoments.of(expression))

@@ -10,6 +10,7 @@ from cellclassifier.errors import InputError
 from cellclassifier.training import TrainingConfig
 
 PANEL_GENES = 4000
+DEFAULT_NETWORK = "wide-deep"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,20 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             PANEL_GENES,
             Normalisation(counts_per_cell=300),
             TrainingConfig(solver="lbfgs", class_weights="sqrt", refit=True),
+        ),
+        # an ensemble in one network: docs/decisions/0020-wide-deep-default.md
+        "wide-deep": Recipe(
+            PANEL_GENES,
+            Normalisation(counts_per_cell=10_000),
+            TrainingConfig(
+                solver="stacked",
+                epochs=20,
+                batch_size=64,
+                penalty=1e-5,
+                validation_fraction=0.0,
+                patience=None,
+                class_weights="sqrt",
+            ),
         ),
         # the same transform, for the same reason: docs/decisions/0009-perceptron-default.md
         "mlp": Recipe(PANEL_GENES, Normalisation(counts_per_cell=300), TrainingConfig()),

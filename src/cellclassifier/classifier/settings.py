@@ -9,7 +9,7 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from cellclassifier.classifier.estimator import CellTypeClassifier
-from cellclassifier.classifier.recipes import find_recipe
+from cellclassifier.classifier.recipes import DEFAULT_NETWORK, find_recipe
 from cellclassifier.data import GeneOrder, Normalisation
 from cellclassifier.errors import InputError
 from cellclassifier.files import replacing
@@ -182,7 +182,7 @@ def choose_settings(
     Parameters
     ----------
     network
-        The name; None takes the file's, or ``"linear"`` without a file.
+        The name; None takes the file's, or ``"wide-deep"`` without a file.
     config
         A settings file, as `ClassifierSettings.save` or ``cellclassifier tune`` writes it.
     genes, gene_order, epochs
@@ -194,7 +194,7 @@ def choose_settings(
         The file cannot be used, or it is for another network.
     """
     if config is None:
-        settings = ClassifierSettings.of_network(network or "linear")
+        settings = ClassifierSettings.of_network(network or DEFAULT_NETWORK)
     else:
         settings = ClassifierSettings.read(config)
         if network not in (None, settings.network.name):

@@ -1,17 +1,16 @@
 """Cells as a model sees them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from cellclassifier.data import (
     AlignedCounts,
     GeneMatch,
     RawCounts,
+    StandIn,
     match_genes,
     select_genes,
     total_counts,
@@ -54,15 +53,13 @@ class ModelView:
         )
 
     @cached_property
-    def stand_in(self) -> npt.NDArray[np.float32] | None:
-        """What to add to each cell's expression for genes that were not measured, (n_panel,).
+    def stand_in(self) -> StandIn | None:
+        """What genes that were not measured get.
 
-        None where all were, or where the model does not know its means.
+        None where all were, or where the model does not know how its genes go together.
         """
-        means = self.manifest.means
-        if means is None or self.match.measured.all():
-            return None
-        return means.stand_in(self.match.measured)
+        factors = self.manifest.factors
+        return None if factors is None else factors.stand_in(self.match.measured)
 
     @cached_property
     def library_factor(self) -> float:
@@ -70,32 +67,27 @@ class ModelView:
 
         One where library sizes were given: they count the missing genes, too.
         """
-        means, measured = self.manifest.means, self.match.measured
-        if means is None or measured.all() or not self._are_libraries_sums:
+        factors, measured = self.manifest.factors, self.match.measured
+        if factors is None or measured.all() or not self._are_libraries_sums:
             return 1.0
-        return means.library_factor(measured)
+        return factors.library_factor(measured)
 
     @property
     def _are_libraries_sums(self) -> bool:
         off = np.abs(total_counts(self.raw.counts) - self.raw.library_size)
         return bool(np.all(off <= SUM_TOLERANCE * self.raw.library_size))
 
-    def blocks(self) -> Iterator[sparse.csr_matrix]:
-        """Yield the expression of measured genes, (n_block, n_panel), block by block."""
-        for block in self.raw.blocks():
-            yield self._expression(block)
-
     def expression(self) -> sparse.csr_matrix:
         """Return the expression of all cells, stand-ins included, (n_cells, n_panel)."""
-        expression = self._expression(self.raw)
+        expression = self.manifest.normalisation.apply(self.aligned(self.raw))
         if self.stand_in is None:
             return expression
-        return sparse.csr_matrix(expression.toarray() + self.stand_in)
+        return sparse.csr_matrix(self.stand_in.fill(expression))
 
-    def _expression(self, block: RawCounts) -> sparse.csr_matrix:
-        aligned = AlignedCounts(
+    def aligned(self, block: RawCounts) -> AlignedCounts:
+        """Return the counts of some of the cells in the order of the model's genes."""
+        return AlignedCounts(
             select_genes(block.counts, self.match),
             block.library_size * self.library_factor,
             self.match.gene_coverage,
         )
-        return self.manifest.normalisation.apply(aligned)

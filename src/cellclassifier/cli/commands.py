@@ -43,14 +43,15 @@ def train(
     out
         The model file to write, MODEL.keras.
     network
-        linear, mlp, cnn, or one of the original study's: original-mlp, original-cnn. Without it,
-        the one of the settings file, or else linear.
+        wide-deep, linear, mlp, cnn, or one of the original study's: original-mlp, original-cnn.
+        Without it, the one of the settings file, or else wide-deep.
     config
         A settings file, as tune writes it: network, genes, normalisation and training.
     genes
         How many of the most divergent genes to look at, or all, or a file with the names of those
         to look at: a CSV that panel or genes wrote, or one name a line. Without it, what the
-        settings file says, or else what goes with the network: 4000 for linear, mlp and cnn.
+        settings file says, or else what goes with the network: 4000 for all but the original
+        study's.
     gene_order
         In which order a convolutional network gets them: native as the file has them, divergence
         best first, spread the best far apart. Without it a number of genes comes best first, for
@@ -106,6 +107,7 @@ def annotate(
     out: Path,
     engine: Literal["keras", "lowlevel"] = "keras",
     map_orthologs: Switch = False,
+    shift: float | None = None,
     options: CellsOptions = AS_FOUND,
 ) -> None:
     """Name the type of each cell of a file.
@@ -125,6 +127,9 @@ def annotate(
         processor and needs TensorFlow.
     map_orthologs
         Name mouse cells by a model of human ones, or the reverse, through one-to-one orthologues.
+    shift
+        How far the cells are from the training cells. It is measured on the cells as a whole unless
+        it is given; 0 names each cell for itself.
     """
     import cellclassifier as cc
     from cellclassifier.data import check_cells_path, read_predictions
@@ -133,7 +138,9 @@ def annotate(
 
     check_writable(check_cells_path(out))
     classifier = cc.CellTypeClassifier.load(model, engine=engine)
-    named = classifier.annotate(options.read(cells), map_orthologs=map_orthologs, **options.counts)
+    named = classifier.annotate(
+        options.read(cells), map_orthologs=map_orthologs, shift=shift, **options.counts
+    )
     cc.write_cells(named, out)
     Console().print(predictions_table(read_predictions(named)))
     say(f"wrote {out}")

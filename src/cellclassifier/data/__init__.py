@@ -12,18 +12,19 @@ from cellclassifier.data.counts import RawCounts, find_counts, total_counts
 from cellclassifier.data.formats.record import READING_KEY
 from cellclassifier.data.formats.tenx_folder import TENX_FILES, read_tenx_folder
 from cellclassifier.data.formats.zarr_store import check_not_in_use
+from cellclassifier.data.gene_factors import GeneFactors, StandIn
 from cellclassifier.data.gene_lists import read_gene_list
 from cellclassifier.data.gene_order import GeneOrder, order_genes
 from cellclassifier.data.genes import GenePanel
 from cellclassifier.data.matching import GeneMatch, match_genes
 from cellclassifier.data.names import read_names
 from cellclassifier.data.normalisation import Normalisation
-from cellclassifier.data.panel_means import PanelMeans
 from cellclassifier.data.ranking import GeneRanking, rank_genes
 from cellclassifier.data.reading import read_cells
 from cellclassifier.data.redundancy import GeneChoice, choose_genes
 from cellclassifier.data.reference import CountsArguments, LabelledCounts
 from cellclassifier.data.splitting import stratified_folds, stratified_split
+from cellclassifier.data.views import ViewMoments, sparse_views
 
 __all__ = [
     "READING_KEY",
@@ -31,14 +32,16 @@ __all__ = [
     "AlignedCounts",
     "CountsArguments",
     "GeneChoice",
+    "GeneFactors",
     "GeneMatch",
     "GeneOrder",
     "GenePanel",
     "GeneRanking",
     "LabelledCounts",
     "Normalisation",
-    "PanelMeans",
     "RawCounts",
+    "StandIn",
+    "ViewMoments",
     "align_genes",
     "check_cells_path",
     "check_not_in_use",
@@ -54,6 +57,7 @@ __all__ = [
     "read_predictions",
     "read_tenx_folder",
     "select_genes",
+    "sparse_views",
     "stratified_folds",
     "stratified_split",
     "total_counts",

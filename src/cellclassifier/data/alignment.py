@@ -9,6 +9,7 @@ from scipy import sparse
 from cellclassifier.data.counts import RawCounts
 from cellclassifier.data.genes import GenePanel
 from cellclassifier.data.matching import MIN_GENE_COVERAGE, GeneMatch, match_genes
+from cellclassifier.data.selection import select_columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +51,20 @@ def select_genes(counts: sparse.csr_matrix, match: GeneMatch) -> sparse.csr_matr
     The result has sorted indices, so that the same cells give the same bits however their genes
     were ordered; counts of several columns that go to one place are added.
     """
-    target = match.target[counts.indices]
-    kept = target >= 0
-    row_ends = np.concatenate([[0], np.cumsum(kept)])[counts.indptr]
+    n_values = len(counts.data)
+    values, places = np.empty(n_values, np.float32), np.empty(n_values, np.int32)
+    row_ends = np.empty(counts.shape[0] + 1, np.int64)
+    n_selected = select_columns(
+        counts.data,
+        counts.indices,
+        counts.indptr,
+        match.target.astype(np.int32),
+        (values, places, row_ends),
+        match.n_panel,
+    )
     aligned = sparse.csr_matrix(
-        (counts.data[kept].astype(np.float32), target[kept].astype(np.int32), row_ends),
+        (values[:n_selected], places[:n_selected], row_ends),
         shape=(counts.shape[0], match.n_panel),
     )
-    aligned.sum_duplicates()
+    aligned.has_canonical_format = True
     return aligned

@@ -127,7 +127,7 @@ def write_predictions(
         - ``obs["predicted_cell_type_confidence"]``, the probability of that type, float32;
         - ``obsm["cell_type_probabilities"]``, (n_cells, n_types), float32;
         - ``uns["cellclassifier"]``: ``labels``, the types in the order of those columns,
-          ``gene_coverage``, and `provenance`.
+          ``gene_coverage``, ``shift`` where the model adapts to it, and `provenance`.
     predictions
         Of the same cells, in the same order.
     provenance
@@ -147,6 +147,7 @@ def write_predictions(
         **provenance,
         "labels": np.array(labels, dtype=object),
         "gene_coverage": predictions.gene_coverage,
+        **({} if predictions.shift is None else {"shift": predictions.shift}),
     }
 
 
@@ -171,12 +172,15 @@ def read_predictions(cells: ad.AnnData) -> Predictions:
     try:
         labels = [str(label) for label in cells.uns[PROVENANCE_KEY]["labels"]]
         gene_coverage = float(cells.uns[PROVENANCE_KEY]["gene_coverage"])
+        shift = cells.uns[PROVENANCE_KEY].get("shift")
+        shift = None if shift is None else float(shift)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(
             f"uns['{PROVENANCE_KEY}'] is not what annotate wrote: {error!r}; annotate again"
         ) from error
     probabilities = np.asarray(cells.obsm[PROBABILITIES_KEY], dtype=np.float32)
-    return Predictions(LabelSpace(tuple(labels)), probabilities, cells.obs_names, gene_coverage)
+    space = LabelSpace(tuple(labels))
+    return Predictions(space, probabilities, cells.obs_names, gene_coverage, shift)
 
 
 def write_cells(cells: ad.AnnData, path: str | Path) -> None:

@@ -97,23 +97,24 @@ class Evaluation:
 
 
 def read_label_map(path: str | Path) -> dict[str, str]:
-    """Read a CSV of two columns, ``label,mapped``.
+    """Read a CSV of two columns, ``label,mapped``; lines without any text are left out.
 
     Raises
     ------
     FileFormatError
         There is no such file, or its columns are others.
     LabelError
-        A label stands twice.
+        A label is sent to two labels or to none, or a line has no label to send.
     """
     path = Path(path)
     if not path.is_file():
         raise FileFormatError(f"there is no label map '{path}'")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [[field.strip() for field in row] for row in csv.reader(file) if row]
+            rows = [[field.strip() for field in row] for row in csv.reader(file)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise FileFormatError(f"the label map '{path}' is not a CSV text: {error}") from error
+    rows = [row for row in rows if any(row)]
     if not rows or rows[0] != ["label", "mapped"] or any(len(row) != 2 for row in rows):
         seen = next((row for row in rows if len(row) != 2), rows[0] if rows else "nothing")
         raise FileFormatError(
@@ -124,7 +125,26 @@ def read_label_map(path: str | Path) -> dict[str, str]:
     for label, mapped in rows[1:]:
         if label_map.setdefault(label, mapped) != mapped:
             raise LabelError(f"the label map '{path}' sends {label!r} to two labels")
+    if "" in label_map:
+        raise LabelError(
+            f"the label map '{path}' has a line without a label, which is mapped to "
+            f"{label_map['']!r}; each line needs a label and what to map it to"
+        )
+    _check_targets(label_map, f"the label map '{path}'")
     return label_map
+
+
+def _check_targets(label_map: Mapping[str, str], place: str) -> None:
+    nowhere = [
+        label
+        for label, mapped in label_map.items()
+        if not isinstance(mapped, str) or not mapped.strip()
+    ]
+    if nowhere:
+        raise LabelError(
+            f"{place} leads {shown(nowhere)} to no label; every label needs one to be scored as: "
+            "a coarser one, or itself"
+        )
 
 
 def evaluate(
@@ -145,7 +165,8 @@ def evaluate(
     Raises
     ------
     LabelError
-        A label is not in the map, lengths differ, or truth and predictions share no label.
+        A label is not in the map or mapped to nothing, lengths differ, or truth and predictions
+        share no label.
 
     Examples
     --------
@@ -175,12 +196,18 @@ def evaluate(
 def _mapped(
     true_labels: list[str], predictions: Predictions, label_map: Mapping[str, str]
 ) -> tuple[list[str], Predictions]:
+    _check_targets(label_map, "the label map")
     fine = predictions.label_space.labels
-    unmapped = sorted((set(true_labels) | set(fine)) - label_map.keys())
+    unmapped = {
+        side: missing
+        for side, labels in (("the truth", true_labels), ("the model", fine))
+        if (missing := sorted(set(labels) - set(label_map)))
+    }
     if unmapped:
+        sides = " and ".join(f"{shown(missing)} of {side}" for side, missing in unmapped.items())
         raise LabelError(
-            f"the label map says nothing about {shown(unmapped)}; "
-            "map every label of the truth and of the model, if only to itself"
+            f"the label map says nothing about {sides}; it has to map every label of the truth and "
+            "of the model, if only to itself: add a line label,mapped for each"
         )
     coarse = LabelSpace.of(label_map[label] for label in fine)
     columns = coarse.encode(label_map[label] for label in fine)

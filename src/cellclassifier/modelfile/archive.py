@@ -1,7 +1,7 @@
 """The members of a model file, read with suspicion and written whole.
 
-A model file is a zip archive: the three members of a ``.keras`` file, validation cells where there
-were any, and ``cellclassifier.json``, which holds the SHA-256 of all others.
+A model file is a zip archive: the three members of a ``.keras`` file, those of named arrays that
+the model has, and ``cellclassifier.json``, which holds the SHA-256 of all others.
 docs/reference/model-format.md specifies it.
 """
 
@@ -13,23 +13,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from cellclassifier.errors import ModelFileError
 from cellclassifier.modelfile.manifest import Manifest
+from cellclassifier.modelfile.members import ARRAY_MEMBERS, to_bytes
 from cellclassifier.modelfile.safety import parse_json, refuse_foreign_code
-from cellclassifier.modelfile.sample import ValidationSample
 
 MANIFEST = "cellclassifier.json"
 KERAS_PARTS = ("config.json", "metadata.json", "model.weights.h5")
-SAMPLE = "validation.npz"
 # What a member may unpack to. Weights of a billion parameters fit; a zip bomb does not.
 MAX_BYTES: Mapping[str, int] = {
     MANIFEST: 256 * 2**20,
     "config.json": 16 * 2**20,
     "metadata.json": 2**20,
     "model.weights.h5": 8 * 2**30,
-    SAMPLE: 8 * 2**30,
+    **{name: member.max_bytes for name, member in ARRAY_MEMBERS.items()},
 }
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 CHUNK = 2**20
@@ -38,9 +37,10 @@ CHUNK = 2**20
 def add_manifest(path: Path, manifest: Manifest) -> Manifest:
     """Add the members of ours to the ``.keras`` file at `path`; return it with its hash."""
     with zipfile.ZipFile(path, "a") as archive:
-        if manifest.sample is not None:
-            content = manifest.sample.to_bytes()
-            archive.writestr(SAMPLE, content, compress_type=zipfile.ZIP_DEFLATED)
+        for name, member in ARRAY_MEMBERS.items():
+            value = getattr(manifest, member.field)
+            if value is not None:
+                archive.writestr(name, to_bytes(value), compress_type=zipfile.ZIP_DEFLATED)
         parts = {name: _sha256(archive, name) for name in archive.namelist()}
         text = json.dumps(manifest.to_json(parts), indent=1).encode()
         archive.writestr(MANIFEST, text, compress_type=zipfile.ZIP_DEFLATED)
@@ -81,11 +81,14 @@ def _checked(path: Path) -> tuple[Manifest, dict[str, Any]]:
                     "the file was damaged or changed: get it again from its source"
                 )
         refuse_foreign_code(parse_json(_read(archive, "config.json"), "config.json"))
-        if SAMPLE in archive.namelist():
-            sizes = len(manifest.panel), len(manifest.label_space)
-            sample = ValidationSample.from_bytes(_read(archive, SAMPLE), *sizes)
-            manifest = replace(manifest, sample=sample)
-    return manifest, content
+        sizes = len(manifest.panel), len(manifest.label_space)
+        fields = {
+            member.field: member.read(_read(archive, name), *sizes)
+            for name, member in ARRAY_MEMBERS.items()
+            if name in archive.namelist()
+        }
+    # by name, which types cannot follow
+    return replace(manifest, **cast("dict[str, Any]", fields)), content
 
 
 @contextmanager
@@ -111,8 +114,12 @@ def _check_members(archive: zipfile.ZipFile) -> None:
         raise ModelFileError(
             f"it is a Keras model without {MANIFEST}: its genes and labels are not known"
         )
-    if sorted(names) not in (sorted(MAX_BYTES), sorted(set(MAX_BYTES) - {SAMPLE})):
-        raise ModelFileError(f"it has the members {names}, and not {sorted(MAX_BYTES)}")
+    needed = set(MAX_BYTES) - set(ARRAY_MEMBERS)
+    if len(set(names)) < len(names) or not needed <= set(names) <= set(MAX_BYTES):
+        raise ModelFileError(
+            f"it has the members {names}; it needs {sorted(needed)}, once each, and may have "
+            f"{sorted(ARRAY_MEMBERS)}"
+        )
     for member in archive.infolist():
         if member.file_size > MAX_BYTES[member.filename]:
             raise ModelFileError(

@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from cellclassifier.data import GenePanel, Normalisation, PanelMeans
+from cellclassifier.data import GeneFactors, GenePanel, Normalisation
 from cellclassifier.errors import InputError, LabelError, ModelFileError
 from cellclassifier.labels import LabelSpace
+from cellclassifier.modelfile.adaptation import Adaptation
 from cellclassifier.modelfile.sample import ValidationSample
 
 FORMAT_NAME = "cellclassifier model"
-FORMAT = 2
-# format 1 had no validation cells
-READABLE_FORMATS = (1, 2)
+FORMAT = 3
+# format 1 had no validation cells, format 2 no gene factors and no weights for shifted cells
+READABLE_FORMATS = (1, 2, 3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +40,14 @@ class Manifest:
         Of the packages that made the file.
     created
         When, ISO 8601, UTC.
-    means
-        Of the training cells, gene by gene, for genes that are not measured later; None in files of
-        format 1 and in imported models.
+    factors
+        How the genes go together in the training cells, for those that are not measured later, in a
+        member of its own; None in early files of format 1 and in imported models.
     sample
         Cells set apart in training, in a member of their own; None where there were none.
+    adaptation
+        How the network changes for cells that differ from its training cells, in a member of its
+        own; None where it does not.
     """
 
     network: Mapping[str, Any]
@@ -54,8 +58,9 @@ class Manifest:
     training: Mapping[str, Any]
     versions: Mapping[str, str]
     created: str
-    means: PanelMeans | None = None
+    factors: GeneFactors | None = None
     sample: ValidationSample | None = None
+    adaptation: Adaptation | None = None
     # known once the file is written or read: SHA-256 of cellclassifier.json, which holds the
     # hashes of all other parts and so stands for the whole model
     sha256: str | None = field(default=None)
@@ -77,13 +82,12 @@ class Manifest:
             "genes": {
                 "ensembl_ids": self.panel.ensembl_ids.tolist(),
                 "symbols": self.panel.symbols.tolist(),
-                **_means_json(self.means),
             },
         }
 
     @classmethod
     def from_json(cls, content: object, sha256: str) -> "Manifest":
-        """Read the member's content, but for the sample, or say what is wrong with it.
+        """Read the member's content, without what other members hold, or say what is wrong with it.
 
         Raises
         ------
@@ -108,7 +112,7 @@ class Manifest:
                 training=dict(content["training"]),
                 versions=dict(content["versions"]),
                 created=str(content["created"]),
-                means=_means(content["genes"]),
+                factors=_means(content["genes"]),
                 sha256=sha256,
             )
         except (KeyError, TypeError, ValueError, InputError, LabelError) as error:
@@ -131,27 +135,15 @@ def _panel(genes: Mapping[str, Any]) -> GenePanel:
     return GenePanel(np.array(ids, dtype=object), np.array(symbols, dtype=object))
 
 
-def _means_json(means: PanelMeans | None) -> dict[str, Any]:
-    if means is None:
-        return {}
-    # the shortest decimals that give the same float32 again
-    return {
-        "mean_expression": [float(str(value)) for value in means.expression],
-        "mean_share": [float(str(value)) for value in means.share],
-    }
-
-
-def _means(genes: Mapping[str, Any]) -> PanelMeans | None:
+def _means(genes: Mapping[str, Any]) -> GeneFactors | None:
+    """Return the means that formats 1 and 2 had here."""
     if "mean_expression" not in genes:
         return None
-    means = PanelMeans(
-        np.array(genes["mean_expression"], dtype=np.float32),
-        np.array(genes["mean_share"], dtype=np.float32),
+    mean, share = (
+        np.array(genes[name], dtype=np.float32) for name in ("mean_expression", "mean_share")
     )
-    for values in (means.expression, means.share):
-        if values.shape != (len(genes["symbols"]),) or not np.all(values >= 0):
-            raise ValueError("means are one number from 0 on for each gene")
-    return means
+    factors = GeneFactors.of_means(mean, share)
+    return GeneFactors.from_arrays(factors.to_arrays(), n_genes=len(genes["symbols"]))
 
 
 def _texts(values: object) -> tuple[str, ...]:

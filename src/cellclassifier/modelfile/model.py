@@ -9,7 +9,7 @@ from cellclassifier.errors import ModelFileError
 from cellclassifier.files import replacing
 from cellclassifier.modelfile.archive import add_manifest, read_manifest
 from cellclassifier.modelfile.manifest import Manifest
-from cellclassifier.networks import keras
+from cellclassifier.networks import is_wide_deep, keras
 
 VERSIONED = ("cellclassifier", "keras", "numpy", "scipy", "anndata")
 
@@ -63,6 +63,14 @@ def read_model(path: str | Path) -> tuple[keras.Model, Manifest]:
             f"{n_types} types, its list has {len(manifest.panel)} genes and "
             f"{len(manifest.label_space)} types"
         )
+    adaptation = manifest.adaptation
+    if adaptation is not None and is_wide_deep(model):
+        shape = tuple(model.get_layer("logits").kernel.shape)
+        if adaptation.kernels.shape[1:] != shape:
+            raise ModelFileError(
+                f"'{path}' does not fit together: its weights for shifted cells are for a layer of "
+                f"the shape {adaptation.kernels.shape[1:]}, its network's has {shape}"
+            )
     return model, manifest
 
 

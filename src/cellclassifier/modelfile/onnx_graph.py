@@ -49,7 +49,7 @@ def to_onnx(model: keras.Model, metadata: Mapping[str, str]) -> onnx.ModelProto:
     Parameters
     ----------
     model
-        One layer after another, each of those that our networks are built of.
+        Of the layers that our networks are built of; they may branch and meet again.
     metadata
         Written into ``metadata_props``.
 
@@ -62,7 +62,7 @@ def to_onnx(model: keras.Model, metadata: Mapping[str, str]) -> onnx.ModelProto:
     Raises
     ------
     InputError
-        There is a layer or an activation that is not known here, or the layers branch.
+        There is a layer or an activation that is not known here, or more than one input or output.
 
     Examples
     --------
@@ -71,11 +71,7 @@ def to_onnx(model: keras.Model, metadata: Mapping[str, str]) -> onnx.ModelProto:
     ['Gemm', 'Softmax', 'Identity']
     """
     graph = _Graph()
-    tensor = _to_channels_first(graph, model)
-    for layer in _chain(model):
-        if type(layer) not in TRANSLATIONS:
-            raise _unknown(layer, f"the layer {type(layer).__name__}")
-        tensor = TRANSLATIONS[type(layer)](graph, layer, tensor)
+    tensor = _add_layers(graph, model, _to_channels_first(graph, model))
     graph.nodes.append(helper.make_node("Identity", [tensor], [OUTPUT]))
     return _assembled(graph, model, metadata)
 
@@ -99,19 +95,33 @@ def _assembled(graph: _Graph, model: keras.Model, metadata: Mapping[str, str]) -
     return whole
 
 
-def _chain(model: keras.Model) -> list[keras.Layer]:
-    """Return the layers after the input, where each takes what the one before gives."""
+def _add_layers(graph: _Graph, model: keras.Model, tensor: str) -> str:
+    """Write layer after layer, the input being `tensor`; return the last one's tensor."""
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     if isinstance(model, keras.Sequential):
-        return layers
-    tensors = [model.inputs[0], *(layer.output for layer in layers)]
-    follows = (layer.input is tensor for layer, tensor in zip(layers, tensors, strict=False))
-    if not all(follows) or tensors[-1] is not model.outputs[0]:
+        for layer in layers:
+            tensor = _add_layer(graph, layer, [tensor])
+        return tensor
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise InputError(
-            f"the network '{model.name}' branches, which cannot be written as ONNX here; "
-            "export it as h5 or saved-model"
+            f"the network '{model.name}' has {len(model.inputs)} inputs and {len(model.outputs)} "
+            "outputs; ONNX is written for one of each here; export h5 or saved-model"
         )
-    return layers
+    written = {id(model.inputs[0]): tensor}
+    for layer in layers:  # Keras lists them so that each comes after those it takes from
+        given = layer.input if isinstance(layer.input, list) else [layer.input]
+        tensors = [written[id(one)] for one in given]
+        written[id(layer.output)] = _add_layer(graph, layer, tensors)
+    return written[id(model.outputs[0])]
+
+
+def _add_layer(graph: _Graph, layer: keras.Layer, tensors: list[str]) -> str:
+    if type(layer) is keras.layers.Concatenate:
+        return _concatenated(graph, layer, tensors)
+    if type(layer) not in TRANSLATIONS:
+        raise _unknown(layer, f"the layer {type(layer).__name__}")
+    (tensor,) = tensors
+    return TRANSLATIONS[type(layer)](graph, layer, tensor)
 
 
 def _to_channels_first(graph: _Graph, model: keras.Model) -> str:
@@ -177,6 +187,21 @@ def _flatten(graph: _Graph, layer: keras.layers.Flatten, tensor: str) -> str:
     return graph.add("Flatten", [tensor])
 
 
+def _concatenated(graph: _Graph, layer: keras.layers.Concatenate, tensors: list[str]) -> str:
+    if len(layer.output.shape) != 2 or layer.axis not in (-1, 1):
+        raise _unknown(layer, "a concatenation over several axes")
+    return graph.add("Concat", tensors, axis=1)
+
+
+def _rescaled(graph: _Graph, layer: keras.layers.Rescaling, tensor: str) -> str:
+    scale, offset = np.float32(layer.scale), np.float32(layer.offset)
+    if scale.ndim or offset.ndim:
+        raise _unknown(layer, "a rescaling by several numbers")
+    if scale != 1:
+        tensor = graph.add("Mul", [tensor, graph.constant(scale)])
+    return graph.add("Add", [tensor, graph.constant(offset)])
+
+
 def _softmax(graph: _Graph, layer: keras.layers.Softmax, tensor: str) -> str:
     if len(layer.input.shape) != 2:
         raise _unknown(layer, "a softmax over several axes")
@@ -208,5 +233,6 @@ TRANSLATIONS: Mapping[type, Callable[..., str]] = {
     keras.layers.Dropout: lambda _graph, _layer, tensor: tensor,
     keras.layers.Flatten: _flatten,
     keras.layers.MaxPooling2D: _pool,
+    keras.layers.Rescaling: _rescaled,
     keras.layers.Softmax: _softmax,
 }

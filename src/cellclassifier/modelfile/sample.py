@@ -1,15 +1,11 @@
 """The cells that a model was checked on, kept in its file: named arrays, nothing that executes."""
 
-import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-
-from cellclassifier.errors import ModelFileError
 
 # some hundred kilobytes; the standard error of an accuracy is then two points at most
 MAX_CELLS = 500
@@ -39,8 +35,8 @@ class ValidationSample:
     codes: npt.NDArray[np.int32]
     weights: tuple[npt.NDArray[np.float32], ...] | None
 
-    def to_bytes(self) -> bytes:
-        """Return the content of the model file's member: an ``.npz`` archive."""
+    def to_arrays(self) -> Arrays:
+        """Return the arrays of the model file's member, by name."""
         arrays: Arrays = {
             "counts": self.counts.data,
             "genes": self.counts.indices.astype(np.int32),
@@ -50,41 +46,35 @@ class ValidationSample:
         }
         for number, weights in enumerate(self.weights or ()):
             arrays[f"weights_{number}"] = weights
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **arrays)
-        return buffer.getvalue()
+        return arrays
 
     @classmethod
-    def from_bytes(cls, content: bytes, n_genes: int, n_types: int) -> "ValidationSample":
-        """Read the member's content, trusting nothing in it.
+    def from_arrays(
+        cls, arrays: Mapping[str, npt.NDArray[np.generic]], n_genes: int, n_types: int
+    ) -> "ValidationSample":
+        """Read what `to_arrays` returned, trusting nothing in it.
 
         Raises
         ------
-        ModelFileError
+        KeyError, TypeError, ValueError
             It is broken, or does not fit a model of so many genes and types.
         """
-        try:
-            arrays = _stored_arrays(content)
-            weights = [arrays[name] for name in _weight_names(arrays)]
-            sample = cls(
-                sparse.csr_matrix(
-                    (
-                        _floats(arrays["counts"]),
-                        arrays["genes"].astype(np.int32),
-                        arrays["ends"].astype(np.int64),
-                    ),
-                    shape=(len(arrays["codes"]), n_genes),
+        weights = [arrays[name] for name in _weight_names(arrays)]
+        sample = cls(
+            sparse.csr_matrix(
+                (
+                    _floats(arrays["counts"]),
+                    arrays["genes"].astype(np.int32),
+                    arrays["ends"].astype(np.int64),
                 ),
-                arrays["library_size"].astype(np.float64),
-                arrays["codes"].astype(np.int32),
-                tuple(map(_floats, weights)) or None,
-            )
-            sample.counts.check_format(full_check=True)
-            sample._check(n_types)
-        except (KeyError, ValueError, TypeError, OverflowError, EOFError, OSError) as error:
-            raise ModelFileError(f"its validation cells are broken: {error!r}") from error
-        except (zipfile.BadZipFile, NotImplementedError) as error:
-            raise ModelFileError(f"its validation cells are broken: {error}") from error
+                shape=(len(arrays["codes"]), n_genes),
+            ),
+            arrays["library_size"].astype(np.float64),
+            arrays["codes"].astype(np.int32),
+            tuple(map(_floats, weights)) or None,
+        )
+        sample.counts.check_format(full_check=True)
+        sample._check(n_types)
         return sample
 
     def _check(self, n_types: int) -> None:
@@ -96,15 +86,6 @@ class ValidationSample:
         values = (self.counts.data, self.library_size)
         if not all(np.all(np.isfinite(value)) and np.all(value >= 0) for value in values):
             raise ValueError("counts and library sizes are finite and not negative")
-
-
-def _stored_arrays(content: bytes) -> Arrays:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        packed = [m.filename for m in archive.infolist() if m.compress_type != zipfile.ZIP_STORED]
-    if packed:  # stored members cannot unpack to more than the bytes that are here
-        raise ValueError(f"{packed[0]} is packed")
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
 
 
 def _weight_names(arrays: Mapping[str, object]) -> list[str]:

@@ -8,6 +8,7 @@ from cellclassifier.networks.inference import divide_logits, logits_model, predi
 from cellclassifier.networks.linear import build_linear
 from cellclassifier.networks.mlp import build_mlp
 from cellclassifier.networks.options import check_options, choose_builder, configure_network
+from cellclassifier.networks.products import times_dense
 from cellclassifier.networks.registry import (
     NETWORKS,
     PRESETS,
@@ -15,6 +16,8 @@ from cellclassifier.networks.registry import (
     build_preset,
     find_network,
 )
+from cellclassifier.networks.wide_deep import build_wide_deep
+from cellclassifier.networks.wide_deep_inference import WideDeepPredictor, is_wide_deep
 
 __all__ = [
     "NETWORKS",
@@ -23,11 +26,13 @@ __all__ = [
     "Engine",
     "NetworkBuilder",
     "Predictor",
+    "WideDeepPredictor",
     "as_classifier",
     "build_cnn",
     "build_linear",
     "build_mlp",
     "build_preset",
+    "build_wide_deep",
     "check_engine",
     "check_options",
     "choose_builder",
@@ -36,8 +41,10 @@ __all__ = [
     "divide_logits",
     "find_network",
     "free_memory",
+    "is_wide_deep",
     "keras",
     "logits_model",
     "predict_logits",
+    "times_dense",
     "to_batch",
 ]

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from cellclassifier.data import StandIn
 from cellclassifier.errors import InputError
 from cellclassifier.networks.backend import keras
 from cellclassifier.networks.heads import LOGITS
@@ -33,10 +34,39 @@ def to_batch(expression: sparse.csr_matrix, model: keras.Model) -> npt.NDArray[n
     return expression.toarray().reshape(-1, *model.input_shape[1:])
 
 
+def full_batch(
+    rows: sparse.csr_matrix, batch_cells: int, stand_in: StandIn | None
+) -> npt.NDArray[np.float32]:
+    """Return rows of expression, dense, filled up to (batch_cells, n_genes) by cells of zeros.
+
+    Parameters
+    ----------
+    rows
+        Shape (n_cells, n_genes), CSR, with `batch_cells` at most.
+    batch_cells
+        How many cells the network takes at once.
+    stand_in
+        What genes that were not measured get, also in the cells of zeros, so that a cell's numbers
+        do not depend on how many others come with it; None where all were measured.
+
+    Examples
+    --------
+    >>> full_batch(sparse.csr_matrix(np.float32([[1, 0]])), 2, None).tolist()
+    [[1.0, 0.0], [0.0, 0.0]]
+    """
+    n_cells, n_genes = rows.shape
+    ends = np.pad(rows.indptr, (0, batch_cells - n_cells), mode="edge")
+    filled_up = sparse.csr_matrix((rows.data, rows.indices, ends), shape=(batch_cells, n_genes))
+    if stand_in is None:
+        dense: npt.NDArray[np.float32] = filled_up.toarray()
+        return dense
+    return stand_in.fill(filled_up)
+
+
 def predict_logits(
     model: keras.Model,
     expression: sparse.csr_matrix,
-    stand_in: npt.NDArray[np.float32] | None = None,
+    stand_in: StandIn | None = None,
     batch_cells: int = BATCH_CELLS,
 ) -> npt.NDArray[np.float32]:
     """Return the output of `model` for each cell.
@@ -48,7 +78,7 @@ def predict_logits(
     expression
         Shape (n_cells, n_genes), CSR.
     stand_in
-        Shape (n_genes,): added to each cell, for genes that were not measured.
+        What genes that were not measured get; None where all were.
     batch_cells
         Every batch has this many cells, the last one filled up with zeros: the network is compiled
         once, and a cell's numbers do not depend on how many others come with it.
@@ -62,10 +92,7 @@ def predict_logits(
     logits = np.empty((n_cells, model.output_shape[-1]), dtype=np.float32)
     for start in range(0, n_cells, batch_cells):
         rows = expression[start : start + batch_cells]
-        batch = np.zeros((batch_cells, *model.input_shape[1:]), dtype=np.float32)
-        batch[: rows.shape[0]] = to_batch(rows, model)
-        if stand_in is not None:
-            batch += stand_in.reshape(model.input_shape[1:])
+        batch = full_batch(rows, batch_cells, stand_in).reshape(-1, *model.input_shape[1:])
         logits[start : start + rows.shape[0]] = model.predict_on_batch(batch)[: rows.shape[0]]
     return logits
 

@@ -115,6 +115,12 @@ def _units(name: str, value: object) -> list[int]:
     return list(value)
 
 
+def _size(name: str, value: object) -> int:
+    if not _is_size(value):
+        raise InputError(f"{name} is a whole number from 1 on, not {value!r}")
+    return int(str(value))
+
+
 def _activation(name: str, value: object) -> str:
     try:
         if isinstance(value, str) and callable(keras.activations.get(value)):
@@ -161,6 +167,7 @@ def _is_size(value: object) -> bool:
 _CHECKS: Mapping[str, Callable[[str, object], Any]] = MappingProxyType(
     {
         "hidden": _units,
+        "projection": _size,
         "dropout": _share,
         "l2": _penalty,
         "activation": _activation,

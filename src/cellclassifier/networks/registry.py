@@ -10,6 +10,7 @@ from cellclassifier.networks.backend import keras
 from cellclassifier.networks.cnn import build_cnn
 from cellclassifier.networks.linear import build_linear
 from cellclassifier.networks.mlp import build_mlp
+from cellclassifier.networks.wide_deep import build_wide_deep
 
 # the original study's data: 19,232 expressed genes, and the 1,000 best of them for the perceptron
 ORIGINAL_CNN_GENES = 19_232
@@ -29,6 +30,7 @@ NETWORKS: Mapping[str, NetworkBuilder] = MappingProxyType(
     {
         "linear": build_linear,
         "mlp": build_mlp,
+        "wide-deep": build_wide_deep,
         "cnn": build_cnn,
         "original-mlp": partial(build_mlp, hidden=(2048, 512), dropout=0.8, l2=0.01),
         "original-cnn": build_cnn,

@@ -94,10 +94,15 @@ def _training_facts(manifest: Manifest) -> dict[str, str]:
         f"labels in .obs['{training['labels_key']}'], {training['counts']}",
         "depth": f"median {training['median_library_size']:,.0f} counts a cell over "
         f"{training['n_genes_measured']:,} genes",
-        "validation": _validation(training["validation"]),
+        "validation": _validation(training["validation"], _set_apart(manifest)),
         "temperature": f"{manifest.calibration['temperature']:.3f} "
-        f"(fitted on {manifest.calibration['n_cells']:,} cells set apart)",
+        f"(fitted on {manifest.calibration['n_cells']:,} cells {_set_apart(manifest)})",
     }
+
+
+def _set_apart(manifest: Manifest) -> str:
+    """Return in what way cells were kept from the network that was scored on them."""
+    return "out of fold" if manifest.calibration["method"] == "stacking" else "set apart"
 
 
 def _import_facts(imported: Mapping[str, Any]) -> dict[str, str]:
@@ -108,12 +113,12 @@ def _import_facts(imported: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _validation(scores: Mapping[str, Any] | None) -> str:
+def _validation(scores: Mapping[str, Any] | None, how: str) -> str:
     if scores is None:
         return "no cells were set apart"
     return (
         f"accuracy {scores['accuracy']:.3f}, log-loss {scores['log_loss']:.3f}, "
-        f"ECE {scores['ece']:.3f} on {scores['n_cells']:,} cells set apart"
+        f"ECE {scores['ece']:.3f} on {scores['n_cells']:,} cells {how}"
     )
 
 

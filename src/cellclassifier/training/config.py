@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from cellclassifier.errors import InputError
 
-SOLVERS = ("adam", "lbfgs")
+SOLVERS = ("adam", "lbfgs", "stacked")
 CLASS_WEIGHTS = ("none", "sqrt", "balanced")
 # Keras takes seeds of 32 bits, and ours gain a few for the layers
 MAX_SEED = 2**31 - 1
@@ -22,7 +22,8 @@ class TrainingConfig:
     ----------
     solver
         ``"adam"``: gradient steps on shuffled minibatches, for any network. ``"lbfgs"``: the exact
-        optimum of a linear network, over all cells at once (Liu & Nocedal 1989).
+        optimum of a linear network, over all cells at once (Liu & Nocedal 1989). ``"stacked"``: an
+        ensemble as the weights of a wide and deep network; see `train_by_stacking`.
     epochs
         Passes over the training cells at most; for L-BFGS, iterations.
     batch_size
@@ -30,8 +31,9 @@ class TrainingConfig:
     learning_rate
         Of Adam.
     penalty
-        For L-BFGS: half the penalty on the squared weights, with inputs centred and scaled to a
-        mean squared row norm of one. Networks trained by Adam have theirs built in.
+        For L-BFGS, alone or in stacking: half the penalty on the squared weights, with inputs
+        centred and scaled to a mean squared row norm of one. Networks trained by Adam have
+        theirs built in.
     validation_fraction
         The share of each type's cells that is set apart to watch; 0 for none.
     patience
@@ -48,7 +50,7 @@ class TrainingConfig:
     12
     """
 
-    solver: Literal["adam", "lbfgs"] = "adam"
+    solver: Literal["adam", "lbfgs", "stacked"] = "adam"
     epochs: int = 100
     batch_size: int = 256
     learning_rate: float = 1e-3

@@ -1,5 +1,6 @@
 """Training, as a story."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -9,6 +10,7 @@ from scipy import sparse
 from scipy.special import softmax
 
 from cellclassifier.data import stratified_split
+from cellclassifier.errors import InputError
 from cellclassifier.evaluation.metrics import expected_calibration_error, log_loss
 from cellclassifier.networks import (
     Engine,
@@ -23,6 +25,8 @@ from cellclassifier.training.config import TrainingConfig
 from cellclassifier.training.examples import Examples
 from cellclassifier.training.lbfgs import train_by_lbfgs
 from cellclassifier.training.progress import Watcher, watch_nothing
+from cellclassifier.training.softmax_loss import DenseWeights
+from cellclassifier.training.stacking import check_wide_deep, train_by_stacking
 from cellclassifier.trust import calibrate_temperature
 
 
@@ -65,6 +69,9 @@ class TrainingRecord:
     weights_before_refit
         Of the logits, in Keras's order, divided by the temperature, where a refit then let the
         network see the cells set apart; else None.
+    shifted
+        Other weights of the last layer, for cells that differ from these: somewhat, and much. None
+        but where an ensemble was trained.
     """
 
     n_cells: int
@@ -74,11 +81,12 @@ class TrainingRecord:
     validation: dict[str, Any] | None
     apart: npt.NDArray[np.intp]
     weights_before_refit: tuple[npt.NDArray[np.float32], ...] | None
+    shifted: tuple[DenseWeights, ...] = ()
 
     def calibration(self) -> dict[str, Any]:
         """Return the calibration for the model file."""
         return {
-            "method": "temperature",
+            "method": "stacking" if self.shifted else "temperature",
             "temperature": self.temperature,
             "n_cells": self.validation["n_cells"] if self.validation else 0,
         }
@@ -123,10 +131,14 @@ def train_network(
         Called after each epoch.
     """
     check_engine(engine)
-    solve = _solver(config, engine)
-    rng = np.random.default_rng(seed)
     n_types = model.output_shape[-1]
     examples = Examples(expression, codes, config.cell_weights(codes, n_types))
+    if config.solver == "stacked":
+        if engine != "keras":
+            raise InputError(f"the solver 'stacked' runs on the engine 'keras', not {engine!r}")
+        return _train_stacked(model, examples, config, seed, watch)
+    solve = _solver(config, engine)
+    rng = np.random.default_rng(seed)
     kept, apart = stratified_split(codes, config.validation_fraction, rng)
     training, validation = examples[kept], examples[apart]
 
@@ -151,6 +163,34 @@ def train_network(
     divide_logits(model, temperature)
     return TrainingRecord(
         len(training), history, best_epoch, temperature, scores, apart, before_refit
+    )
+
+
+def _train_stacked(
+    model: keras.Model, examples: Examples, config: TrainingConfig, seed: int, watch: Watcher
+) -> TrainingRecord:
+    """Train an ensemble, and make it the weights of `model`."""
+    n_hidden = check_wide_deep(model)
+    history: list[dict[str, float]] = []
+
+    def follow(epoch: int, n_epochs: int, scores: Mapping[str, float]) -> None:
+        history.append(dict(scores))
+        watch(epoch, n_epochs, scores)
+
+    stacked = train_by_stacking(examples, model.output_shape[-1], n_hidden, config, seed, follow)
+    logits = logits_model(model)
+    stacked.layers_before.put_into(logits)
+    before = tuple(logits.get_weights())
+    stacked.layers.put_into(logits)
+    return TrainingRecord(
+        n_cells=len(examples),
+        history=history,
+        best_epoch=len(history),
+        temperature=1.0,  # part of the members' shares
+        validation=_validation_scores(stacked.out_of_fold, examples.codes),
+        apart=stacked.apart,
+        weights_before_refit=before,
+        shifted=stacked.shifted,
     )
 
 

@@ -110,7 +110,7 @@ class FilledCells:
         blocks = self.blocks(block_values)
         if len(blocks) <= BLOCKS_PER_TASK:
             return [function(*block) for block in blocks]
-        with ThreadPoolExecutor(_n_cores()) as pool:
+        with ThreadPoolExecutor(n_cores()) as pool:
             results = pool.map(
                 lambda task: [function(*block) for block in task],
                 [blocks[i : i + BLOCKS_PER_TASK] for i in range(0, len(blocks), BLOCKS_PER_TASK)],
@@ -118,7 +118,7 @@ class FilledCells:
             return list(chain.from_iterable(results))
 
 
-def _n_cores() -> int:
+def n_cores() -> int:
     """Return the cores that this process may use, which may be fewer than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from cellclassifier.data import StandIn
 from cellclassifier.networks.backend import keras
+from cellclassifier.networks.inference import full_batch
 from cellclassifier.networks.lowlevel.activations import ACTIVATIONS
 from cellclassifier.networks.lowlevel.backend import Tensor, tf
 from cellclassifier.networks.lowlevel.ops import (
@@ -105,21 +107,18 @@ class LowLevelNetwork:
     def predict_logits(
         self,
         expression: sparse.csr_matrix,
-        stand_in: npt.NDArray[np.float32] | None = None,
+        stand_in: StandIn | None = None,
         batch_cells: int = BATCH_CELLS,
     ) -> npt.NDArray[np.float32]:
         """Return the logits of each cell, (n_cells, n_types); batches are filled up with zeros.
 
-        `stand_in`, (n_genes,), is added to each cell, for genes that were not measured.
+        `stand_in` is what genes that were not measured get; None where all were.
         """
-        n_cells, n_genes = expression.shape
+        n_cells = expression.shape[0]
         outputs = []
         for start in range(0, n_cells, batch_cells):
             rows = expression[start : start + batch_cells]
-            batch = np.zeros((batch_cells, n_genes), dtype=np.float32)
-            batch[: rows.shape[0]] = rows.toarray()
-            if stand_in is not None:
-                batch += stand_in
+            batch = full_batch(rows, batch_cells, stand_in)
             outputs.append(self.predict_on_batch(batch)[: rows.shape[0]])
         n_types = self.spec.dense[-1].units
         return np.concatenate(outputs) if outputs else np.empty((0, n_types), dtype=np.float32)

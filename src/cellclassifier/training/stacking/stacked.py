@@ -1,0 +1,232 @@
+"""Training by stacking, as a story.
+
+Logistic regression on three views of the cells, at several points on the way to its optimum, and
+perceptrons: each is trained on the cells of two folds out of three, three times over, and what it
+says of the third decides how much it counts. Then all are trained on all cells. As the sum of
+linear layers is one, the ensemble ends as a single network of the family.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cellclassifier.data import sparse_views, stratified_folds
+from cellclassifier.data.splitting import Rows
+from cellclassifier.training.config import TrainingConfig
+from cellclassifier.training.examples import Examples
+from cellclassifier.training.progress import Watcher
+from cellclassifier.training.softmax_loss import DenseWeights
+from cellclassifier.training.stacking.layers import (
+    N_FOLDS,
+    N_TOWERS,
+    StackedLayers,
+    Weighted,
+    logits_layer,
+)
+from cellclassifier.training.stacking.paths import MAX_CELLS, Head, fit_heads
+from cellclassifier.training.stacking.towers import Towers, train_towers
+from cellclassifier.training.stacking.weights import stacking_weights
+from cellclassifier.trust import calibrate_temperature
+
+NEAREST, NEAR, CONCAVE = range(3)
+# what crosses laboratories: a concave view, strong genes held back, a strong penalty, and nothing
+# taken from how many cells of each type there were
+FAR_HEADS = tuple(
+    Head(CONCAVE, penalty, gene_scaled=True, checkpoints=(40,), balanced=True)
+    for penalty in (3e-4, 1e-3)
+)
+
+Floats = npt.NDArray[np.float32]
+Floats64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Stacked:
+    """What training by stacking leaves.
+
+    Parameters
+    ----------
+    layers
+        The network's weights, trained on all cells.
+    shifted
+        Other weights of its last layer: for cells that differ somewhat from the training's, and
+        for cells that differ much.
+    out_of_fold
+        Logits for each cell by members that have not seen it, (n_cells, n_types).
+    apart
+        The cells of the first fold.
+    layers_before
+        The network's weights by the members that have not seen the first fold.
+    shares
+        How much each member counts: heads first, checkpoint by checkpoint, then the towers.
+    """
+
+    layers: StackedLayers
+    shifted: tuple[DenseWeights, DenseWeights]
+    out_of_fold: Floats
+    apart: Rows
+    layers_before: StackedLayers
+    shares: npt.NDArray[np.float64]
+
+
+def train_by_stacking(
+    examples: Examples,
+    n_types: int,
+    n_hidden: int,
+    config: TrainingConfig,
+    seed: int,
+    watch: Watcher,
+) -> Stacked:
+    """Train an ensemble, and weigh its members by cells that they have not seen.
+
+    Parameters
+    ----------
+    examples
+        All cells: log1p of counts per 10,000.
+    n_types
+        How many types there are.
+    n_hidden
+        The hidden units of the network, shared by the towers.
+    config
+        Of the linear heads its penalty, of the towers epochs, batch size and learning rate.
+    seed
+        Of folds, samples and towers.
+    watch
+        Called after each epoch of the towers.
+    """
+    rng = np.random.default_rng(seed)
+    folds = stratified_folds(examples.codes, N_FOLDS, rng)
+    views = [
+        Examples(view, examples.codes, examples.cell_weights)
+        for view in sparse_views(examples.expression)
+    ]
+    seen = np.ones((len(examples), N_TOWERS), dtype=bool)
+    for fold, (_, apart) in enumerate(folds):
+        seen[apart, fold] = False
+    n_units = n_hidden // N_TOWERS
+    towers = train_towers(views[NEAR], seen, n_types, n_units, config, rng, watch)
+    *by_fold, final, far_trial, far = _fit_all(views, folds, n_types, config, rng)
+
+    members = _out_of_fold(views, folds, by_fold, towers)
+    known = _cells_of_known_types(examples.codes, folds, rng)
+    shares = stacking_weights(list(members[:, known]), examples.codes[known])
+    late_shares, late = np.zeros_like(shares), [fit.is_late for fit in by_fold[0]] + [True]
+    late_shares[late] = stacking_weights(list(members[late][:, known]), examples.codes[known])
+
+    shape = views[0].expression.shape[1], n_hidden, n_types
+    equally = np.full(N_TOWERS, 1 / N_TOWERS)
+
+    def network(fits: list[_Fit], shares: Floats64, of_towers: Floats64) -> StackedLayers:
+        weighted = [
+            Weighted(fit.weights, fit.view, share)
+            for fit, share in zip(fits, shares[:-1], strict=True)
+        ]
+        logits = logits_layer(weighted, towers, shares[-1] * of_towers, shape)
+        return StackedLayers(towers.projection, DenseWeights(towers.kernel, towers.bias), logits)
+
+    return Stacked(
+        network(final, shares, equally),
+        (
+            _without_composition(network(final, late_shares, equally).logits, examples),
+            _far_layer(far, far_trial, views[CONCAVE][folds[0][1]], shape),
+        ),
+        np.tensordot(shares, members, 1).astype(np.float32),
+        folds[0][1],
+        network(by_fold[0], shares, np.eye(N_TOWERS)[0]),
+        shares,
+    )
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A linear head at one checkpoint."""
+
+    weights: DenseWeights
+    view: int
+    is_late: bool
+
+
+def _heads(config: TrainingConfig) -> list[Head]:
+    return [
+        Head(NEAREST, config.penalty, checkpoints=(12, 20, 30, 40)),
+        Head(NEAR, config.penalty),
+        Head(CONCAVE, config.penalty),
+    ]
+
+
+def _fit_all(
+    views: list[Examples],
+    folds: list[tuple[Rows, Rows]],
+    n_types: int,
+    config: TrainingConfig,
+    rng: np.random.Generator,
+) -> list[list[_Fit]]:
+    """Return the heads fitted without each fold and to all cells, then the far ones likewise.
+
+    The far ones are fitted without the first fold, and to all cells.
+    """
+    everything = np.arange(len(views[0]))
+    rows = [_some(kept, rng) for kept, _ in folds] + [_some(everything, rng)]
+    fits = [(_heads(config), part) for part in rows]
+    fits += [(list(FAR_HEADS), rows[0]), (list(FAR_HEADS), rows[-1])]
+    tasks = [(head, part) for heads, part in fits for head in heads]
+    paths = iter(fit_heads(views, n_types, tasks))
+    return [[fit for head in heads for fit in _checkpoints(head, next(paths))] for heads, _ in fits]
+
+
+def _some(rows: Rows, rng: np.random.Generator) -> Rows:
+    return rows if len(rows) <= MAX_CELLS else np.sort(rng.permutation(rows)[:MAX_CELLS])
+
+
+def _checkpoints(head: Head, path: list[DenseWeights]) -> list[_Fit]:
+    # the nearest view is for cells like the training's only: its end does not count as late
+    late = [False] * (len(path) - 1) + [head.view != NEAREST]
+    return [_Fit(weights, head.view, is_late) for weights, is_late in zip(path, late, strict=True)]
+
+
+def _out_of_fold(
+    views: list[Examples],
+    folds: list[tuple[Rows, Rows]],
+    by_fold: list[list[_Fit]],
+    towers: Towers,
+) -> Floats:
+    """Return logits of each member, (n_members, n_cells, n_types); the towers are the last one."""
+    n_cells, n_types = len(views[0]), towers.head_bias.shape[1]
+    members = np.empty((len(by_fold[0]) + 1, n_cells, n_types), dtype=np.float32)
+    for fold, ((_, apart), fits) in enumerate(zip(folds, by_fold, strict=True)):
+        inputs = [view.expression[apart] for view in views]
+        for member, fit in enumerate(fits):
+            members[member, apart] = fit.weights(inputs[fit.view])
+        members[-1, apart] = towers.logits(inputs[NEAR])[fold]
+    return members
+
+
+def _cells_of_known_types(
+    codes: npt.NDArray[np.int32], folds: list[tuple[Rows, Rows]], rng: np.random.Generator
+) -> Rows:
+    """Return cells whose type the members trained without them have seen, at most so many."""
+    known = np.concatenate([apart[np.isin(codes[apart], codes[kept])] for kept, apart in folds])
+    return np.sort(rng.permutation(known)[:MAX_CELLS])
+
+
+def _without_composition(layer: DenseWeights, examples: Examples) -> DenseWeights:
+    """Return a layer for cells of which nothing says how many of each type there are.
+
+    Its bias holds the logarithm of each type's share in the loss it was trained by, as any
+    classifier's does (Saerens et al. 2002); here each type has the same.
+    """
+    shares = np.bincount(examples.codes, examples.cell_weights, minlength=len(layer.bias))
+    prior = np.log(np.maximum(shares, 1.0))
+    return DenseWeights(layer.kernel, (layer.bias - prior + prior.mean()).astype(np.float32))
+
+
+def _far_layer(
+    fits: list[_Fit], trials: list[_Fit], held_out: Examples, shape: tuple[int, int, int]
+) -> DenseWeights:
+    """Return the layer for cells from elsewhere: the mean of its heads, each at its temperature."""
+    weighted = []
+    for fit, trial in zip(fits, trials, strict=True):
+        temperature = calibrate_temperature(trial.weights(held_out.expression), held_out.codes)
+        weighted.append(Weighted(fit.weights, fit.view, 1 / (temperature * len(fits))))
+    return logits_layer(weighted, None, np.empty(0), shape)
