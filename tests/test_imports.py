@@ -96,7 +96,7 @@ def test_help_is_quick():
     ],
 )
 def test_command_needs_no_keras(toy_reference, tmp_path, arguments):
-    classifier = CellTypeClassifier().fit(toy_reference, labels_key="cell_type")
+    classifier = CellTypeClassifier("linear").fit(toy_reference, labels_key="cell_type")
     classifier.save(tmp_path / "model.keras")
     write_cells(classifier.annotate(toy_reference), tmp_path / "named.h5ad")
     loaded = python(LOADED_BY_COMMAND, *arguments, cwd=tmp_path).splitlines()[-1].split()

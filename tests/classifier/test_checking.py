@@ -19,7 +19,7 @@ KEY = "cell_type"
 @pytest.fixture
 def classifier(toy_reference):
     training = TrainingConfig(solver="lbfgs", validation_fraction=0.4, refit=True)
-    return CellTypeClassifier(training=training).fit(toy_reference, labels_key=KEY)
+    return CellTypeClassifier("linear", training=training).fit(toy_reference, labels_key=KEY)
 
 
 def expected(classifier, measured=None, depth=np.inf, seed=0):
@@ -44,7 +44,7 @@ def test_with_all_genes_and_full_depth_the_validation_accuracy_is_expected(class
 
 def test_without_a_refit_the_final_network_is_scored(toy_reference):
     training = TrainingConfig(solver="lbfgs", validation_fraction=0.4)
-    classifier = CellTypeClassifier(training=training).fit(toy_reference, labels_key=KEY)
+    classifier = CellTypeClassifier("linear", training=training).fit(toy_reference, labels_key=KEY)
     sample = classifier.manifest_.sample
     assert sample.weights is None
     told = expected(classifier)
@@ -91,7 +91,7 @@ def test_thinning_leaves_the_kept_cells_as_they_are(classifier):
 
 def test_a_model_without_validation_cells_says_so(toy_reference):
     training = TrainingConfig(solver="lbfgs", validation_fraction=0.0)
-    classifier = CellTypeClassifier(training=training).fit(toy_reference, labels_key=KEY)
+    classifier = CellTypeClassifier("linear", training=training).fit(toy_reference, labels_key=KEY)
     assert classifier.manifest_.sample is None
     assert check(toy_reference, classifier).model.expected is None
 

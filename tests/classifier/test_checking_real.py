@@ -11,7 +11,7 @@ LIBRARY_SIZE_KEY = "n_counts_all_genes"
 @pytest.fixture(scope="module")
 def classifier(shared_data):
     reference = read_cells(shared_data("zheng_sorted_facs.h5ad"))
-    return CellTypeClassifier().fit(reference, labels_key="cell_type")
+    return CellTypeClassifier("linear").fit(reference, labels_key="cell_type")
 
 
 @pytest.mark.parametrize(

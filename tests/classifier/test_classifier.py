@@ -30,7 +30,9 @@ def reference(toy_reference):
 
 @pytest.fixture
 def classifier(reference):
-    return CellTypeClassifier().fit(reference, labels_key="cell_type", library_size_key="depth")
+    return CellTypeClassifier("linear").fit(
+        reference, labels_key="cell_type", library_size_key="depth"
+    )
 
 
 @pytest.fixture
@@ -304,19 +306,19 @@ def test_saved_and_loaded_gives_the_same_probabilities(classifier, reference, ex
     ],
 )
 def test_number_of_genes(reference, genes, n_genes):
-    classifier = CellTypeClassifier(genes=genes).fit(reference, labels_key="cell_type")
+    classifier = CellTypeClassifier("linear", genes=genes).fit(reference, labels_key="cell_type")
     assert len(classifier.manifest_.panel) == n_genes
     assert classifier.model_.input_shape == (None, n_genes)
 
 
 def test_genes_chosen_are_markers(reference):
-    classifier = CellTypeClassifier(genes=25).fit(reference, labels_key="cell_type")
+    classifier = CellTypeClassifier("linear", genes=25).fit(reference, labels_key="cell_type")
     assert not any(name.startswith("HOUSE") for name in classifier.manifest_.panel.symbols)
 
 
 def test_genes_named_are_looked_at_in_that_order(reference):
     genes = ["TMARK3", "ENSG00000000001", "NKMARK7"]
-    classifier = CellTypeClassifier(genes=genes).fit(reference, labels_key="cell_type")
+    classifier = CellTypeClassifier("linear", genes=genes).fit(reference, labels_key="cell_type")
     assert classifier.manifest_.panel.symbols.tolist() == ["TMARK3", "BMARK0", "NKMARK7"]
 
 
@@ -332,7 +334,7 @@ def test_genes_named_are_looked_at_in_that_order(reference):
 )
 def test_genes_that_make_no_panel(reference, genes, message):
     with pytest.raises(InputError, match=message):
-        CellTypeClassifier(genes=genes).fit(reference, labels_key="cell_type")
+        CellTypeClassifier("linear", genes=genes).fit(reference, labels_key="cell_type")
 
 
 def test_network_as_a_function(reference, tmp_path):
@@ -363,7 +365,7 @@ def test_seed_reaches_the_network_and_the_training(reference):
 @pytest.mark.parametrize("seed", [-1, 2**31, 0.5, None], ids=str)
 def test_seed_that_is_none(reference, seed):
     with pytest.raises(InputError, match=rf"a seed is a whole number .* not {seed}$"):
-        CellTypeClassifier(seed=seed).fit(reference, labels_key="cell_type")
+        CellTypeClassifier("linear", seed=seed).fit(reference, labels_key="cell_type")
 
 
 def test_watcher_is_told_of_each_epoch(reference):

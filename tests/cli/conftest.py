@@ -19,7 +19,7 @@ def _good_files(_made_once: Path, toy_reference: ad.AnnData) -> Path:
     """Return a folder with a reference, a model of it, and its cells annotated; not to change."""
     if not any(_made_once.iterdir()):
         toy_reference.write_h5ad(_made_once / "reference.h5ad")
-        classifier = CellTypeClassifier().fit(toy_reference, labels_key="cell_type")
+        classifier = CellTypeClassifier("linear").fit(toy_reference, labels_key="cell_type")
         classifier.save(_made_once / "model.keras")
         write_cells(classifier.annotate(toy_reference.copy()), _made_once / "named.h5ad")
     return _made_once

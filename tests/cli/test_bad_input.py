@@ -245,6 +245,8 @@ def test_truth_that_cannot_be_compared(refused, paths, label, told):
         pytest.param(b"\xff\xfe\x00label", ["is not a CSV text"], id="binary"),
         pytest.param(b"label,mapped\nB,x\nB,y\n", ["sends 'B' to two labels"], id="twice"),
         pytest.param(b"label,mapped\nB,x\n", ["nothing about ['NK', 'T']"], id="incomplete"),
+        pytest.param(b"label,mapped\nB,\nT,x\n", ["leads ['B'] to no label"], id="to-nothing"),
+        pytest.param(b"label,mapped\n,x\n", ["a line without a label"], id="of-nothing"),
     ],
 )
 def test_bad_label_map(refused, paths, content, told):
@@ -313,7 +315,9 @@ def test_output_is_a_folder(refused, paths, line):
             id="truth-key-missing",
         ),
         pytest.param(
-            f"{TRAIN} --network lstm", ["no network 'lstm'", "'linear', 'mlp'"], id="network"
+            f"{TRAIN} --network lstm",
+            ["no network 'lstm'", "'linear', 'wide-deep', 'mlp'"],
+            id="network",
         ),
         pytest.param(f"{TRAIN} --network cnn", ["60 genes are too few"], id="too-few-for-cnn"),
         pytest.param(f"{TRAIN} --epochs 0", ["epochs has to be positive, not 0"], id="epochs"),

@@ -32,9 +32,9 @@ def test_train_annotate_evaluate(command, reference_file, tmp_path, capsys):
     )
     assert command("train", reference_file, "--labels-key", "cell_type", "--out", model) == 0
     shown = capsys.readouterr()
-    assert "linear, 183 parameters" in shown.out
+    assert "wide-deep, 39,199 parameters" in shown.out
     assert f"wrote {model}" in shown.out
-    assert "training linear" in shown.err
+    assert "training wide-deep" in shown.err
 
     assert command("annotate", reference_file, "--model", model, "--out", named) == 0
     shown = capsys.readouterr()
@@ -54,11 +54,12 @@ def test_train_annotate_evaluate(command, reference_file, tmp_path, capsys):
 
 
 def test_command_line_is_the_api(command, reference_file, toy_reference, tmp_path):
-    options = ["--labels-key", "cell_type", "--genes", "12", "--epochs", "3", "--seed", "4"]
+    options = ["--labels-key", "cell_type", "--network", "linear"]
+    options += ["--genes", "12", "--epochs", "3", "--seed", "4"]
     assert command("train", reference_file, *options, "--out", tmp_path / "model.keras") == 0
     by_command = CellTypeClassifier.load(tmp_path / "model.keras")
     training = replace(find_recipe("linear").training, epochs=3)
-    by_hand = CellTypeClassifier(genes=12, training=training, seed=4)
+    by_hand = CellTypeClassifier("linear", genes=12, training=training, seed=4)
     by_hand.fit(toy_reference, labels_key="cell_type")
     np.testing.assert_array_equal(
         by_command.predict_proba(toy_reference), by_hand.predict_proba(toy_reference)
@@ -70,8 +71,8 @@ def test_command_line_is_the_api(command, reference_file, toy_reference, tmp_pat
     ("options", "network", "n_genes"),
     [
         pytest.param(["--network", "mlp", "--epochs", "1"], "mlp", 60, id="mlp"),
-        pytest.param(["--genes", "all"], "linear", 60, id="all-genes"),
-        pytest.param(["--genes", "7"], "linear", 7, id="seven-genes"),
+        pytest.param(["--network", "linear", "--genes", "all"], "linear", 60, id="all-genes"),
+        pytest.param(["--network", "linear", "--genes", "7"], "linear", 7, id="seven-genes"),
     ],
 )
 def test_train_options(command, reference_file, tmp_path, options, network, n_genes):
@@ -93,7 +94,7 @@ def test_where_to_look_is_passed_on(command, toy_reference, tmp_path):
     where = ["--layer", "umi", "--library-size-key", "depth", "--gene-ids", "mine"]
     model, named = tmp_path / "model.keras", tmp_path / "named.h5ad"
     train = ["train", tmp_path / "cells.h5ad", "--labels-key", "cell_type", "--out", model]
-    assert command(*train, *where) == 0
+    assert command(*train, *where, "--network", "linear") == 0
     manifest = read_manifest(model)
     assert manifest.training["counts"] == "raw counts in layers['umi']"
     assert manifest.training["median_library_size"] == 5000

@@ -55,7 +55,7 @@ def test_train_takes_the_genes_of_a_table(command, panel, reference_file, tmp_pa
     else:
         assert command("genes", reference_file, "--labels-key", "cell_type", "--out", table) == 0
     train = ["train", reference_file, "--labels-key", "cell_type", "--out", model]
-    assert command(*train, "--genes", table) == 0
+    assert command(*train, "--network", "linear", "--genes", table) == 0
     names = CellTypeClassifier.load(model).manifest_.panel.names.tolist()
     assert names == pd.read_csv(table)["gene_symbol"].tolist()
 

@@ -184,7 +184,7 @@ def test_counts_and_what_is_proved_come_before_estimates():
 def test_a_classifier_chooses_genes_by_estimated_counts(toy_reference):
     noise = np.random.default_rng(0).uniform(0.8, 1, size=toy_reference.X.nnz)
     toy_reference.X.data = (toy_reference.X.data * noise).astype(np.float32)
-    classifier = CellTypeClassifier(genes=10)
+    classifier = CellTypeClassifier("linear", genes=10)
     classifier.fit(toy_reference, labels_key="cell_type", allow_non_integer=True)
     assert classifier.classify(toy_reference, allow_non_integer=True).labels.shape == (120,)
 

@@ -75,7 +75,7 @@ def fitted(request, genes, counts):
     matrix, labels = counts
     names = [gene[request.param] for gene in genes[0]]
     reference = cells_of(sparse.csr_matrix(matrix.astype("float32")), names, labels)
-    classifier = CellTypeClassifier(genes="all").fit(reference, labels_key="cell_type")
+    classifier = CellTypeClassifier("linear", genes="all").fit(reference, labels_key="cell_type")
     return classifier, classifier.predict_proba(reference)
 
 

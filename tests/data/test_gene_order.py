@@ -51,7 +51,7 @@ def test_classifier_takes_the_genes_in_that_order(order, toy_reference):
 
 def test_order_applies_to_named_genes_too(toy_reference):
     names = list(toy_reference.var_names[[5, 1, 9]])
-    classifier = CellTypeClassifier(genes=names, gene_order="native")
+    classifier = CellTypeClassifier("linear", genes=names, gene_order="native")
     classifier.fit(toy_reference, labels_key=KEY)
     assert classifier.manifest_.panel.names.tolist() == sorted(
         names, key=list(toy_reference.var_names).index

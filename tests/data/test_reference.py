@@ -27,9 +27,9 @@ def test_cells_without_a_label_are_left_out(partly_labelled):
 
 
 def test_the_model_is_that_of_the_labelled_cells_and_says_how_many_were_left_out(partly_labelled):
-    whole = CellTypeClassifier().fit(partly_labelled, labels_key=KEY)
+    whole = CellTypeClassifier("linear").fit(partly_labelled, labels_key=KEY)
     kept = partly_labelled[partly_labelled.obs[KEY].notna()].copy()
-    alone = CellTypeClassifier().fit(kept, labels_key=KEY)
+    alone = CellTypeClassifier("linear").fit(kept, labels_key=KEY)
     np.testing.assert_array_equal(whole.predict_proba(kept), alone.predict_proba(kept))
     assert whole.manifest_.training["n_cells_without_label"] == 2
     assert alone.manifest_.training["n_cells_without_label"] == 0
@@ -37,7 +37,7 @@ def test_the_model_is_that_of_the_labelled_cells_and_says_how_many_were_left_out
 
 def test_strict_refuses_them(partly_labelled):
     with pytest.raises(LabelError, match="2 of 120 cells have no label"):
-        CellTypeClassifier().fit(partly_labelled, labels_key=KEY, strict=True)
+        CellTypeClassifier("linear").fit(partly_labelled, labels_key=KEY, strict=True)
 
 
 def test_arguments_that_find_counts_does_not_take_are_refused(toy_reference):

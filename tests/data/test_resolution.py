@@ -216,5 +216,5 @@ def test_files_without_gene_names_are_matched_to_the_letter(shared_data, name):
     common = cells.obs["cell_type"].value_counts().index[:3]
     cells = cells[cells.obs["cell_type"].isin(common)].copy()
     cells.obs = pd.DataFrame({"cell_type": cells.obs["cell_type"].astype(str)})
-    classifier = CellTypeClassifier(genes=200).fit(cells, labels_key="cell_type")
+    classifier = CellTypeClassifier("linear", genes=200).fit(cells, labels_key="cell_type")
     assert classifier.classify(cells[:, ::-1].copy()).gene_coverage == 1.0

@@ -33,7 +33,7 @@ def test_estimates_are_rounded(estimates):
 @pytest.mark.parametrize("genes", [20, "all"])
 @pytest.mark.parametrize("gene_order", [None, "divergence", "spread"])
 def test_classifiers_learn_from_them(estimates, genes, gene_order):
-    classifier = CellTypeClassifier(genes=genes, gene_order=gene_order)
+    classifier = CellTypeClassifier("linear", genes=genes, gene_order=gene_order)
     classifier.fit(estimates, labels_key=KEY, allow_non_integer=True)
     assert classifier.score(estimates, KEY, allow_non_integer=True) > 0.9
 

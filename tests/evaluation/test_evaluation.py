@@ -157,8 +157,26 @@ def test_a_map_leads_another_vocabulary_to_a_common_one(predictions):
 )
 def test_a_label_that_is_not_in_the_map_is_an_error(missing, truth):
     label_map = {fine: coarse for fine, coarse in TO_COARSE.items() if fine != missing}
-    with pytest.raises(LabelError, match=rf"says nothing about \['{missing}'\]"):
+    side = "model" if missing == "NK" else "truth"
+    with pytest.raises(LabelError) as refused:
         evaluate(truth, predictions_of([[0.25] * 4]), label_map=label_map)
+    message = str(refused.value)
+    assert f"says nothing about ['{missing}'] of the {side};" in message
+    assert "it has to map every label of the truth and of the model" in message
+    assert "add a line label,mapped for each" in message
+
+
+def test_labels_that_are_not_in_the_map_are_told_side_by_side():
+    with pytest.raises(LabelError, match=r"\['Mast'\] of the truth and \['B', 'NK'\] of the mod"):
+        evaluate(["Mast"], predictions_of([[0.25] * 4]), label_map={"CD4 T": "T", "CD8 T": "T"})
+
+
+@pytest.mark.parametrize("nothing", ["", " ", None, float("nan")], ids=repr)
+@pytest.mark.parametrize("label", ["NK", "Mast"], ids=["of_the_model", "of_no_cell"])
+def test_a_label_that_is_mapped_to_nothing_is_an_error(label, nothing):
+    label_map = {**TO_COARSE, label: nothing}
+    with pytest.raises(LabelError, match=rf"the label map leads \['{label}'\] to no label; every"):
+        evaluate(["B"], predictions_of([[0.25] * 4]), label_map=label_map)
 
 
 def written(tmp_path, text, encoding="utf-8"):
@@ -196,6 +214,25 @@ def test_a_map_of_another_form_is_refused_with_what_it_has(tmp_path, text, seen)
 def test_a_label_sent_to_two_is_refused(tmp_path):
     with pytest.raises(LabelError, match="sends 'B' to two labels"):
         read_label_map(written(tmp_path, "label,mapped\nB,B\nB,lymphocyte\n"))
+
+
+def test_labels_mapped_to_nothing_are_refused_by_name(tmp_path):
+    path = written(tmp_path, "label,mapped\nB,\nNK,NK\nT, \n")
+    with pytest.raises(LabelError) as refused:
+        read_label_map(path)
+    message = str(refused.value)
+    assert f"the label map '{path}' leads ['B', 'T'] to no label" in message
+    assert "every label needs one to be scored as: a coarser one, or itself" in message
+
+
+def test_a_line_without_a_label_is_refused(tmp_path):
+    with pytest.raises(LabelError, match="a line without a label, which is mapped to 'T'"):
+        read_label_map(written(tmp_path, "label,mapped\nB,B\n ,T\n"))
+
+
+def test_lines_without_any_text_are_left_out(tmp_path):
+    path = written(tmp_path, "\nlabel,mapped\n\nB,B\n,\n , \n")
+    assert read_label_map(path) == {"B": "B"}
 
 
 def test_a_map_that_is_not_there_is_refused(tmp_path):

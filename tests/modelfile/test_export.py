@@ -181,8 +181,9 @@ def test_h5_comes_back_as_a_classifier(exported, classifier, toy_reference):
 
 
 @pytest.mark.slow
-def test_saved_model_opens_in_plain_tensorflow(classifier, tmp_path):
-    model = with_random_biases(find_network("cnn")(N_GENES, N_TYPES, seed=0))
+@pytest.mark.parametrize("name", ["cnn", "wide-deep"])
+def test_saved_model_opens_in_plain_tensorflow(name, classifier, tmp_path):
+    model = with_random_biases(find_network(name)(N_GENES, N_TYPES, seed=0))
     exporting.export_model(tmp_path / "saved", model, classifier.manifest_, "saved-model")
     cells = expression()
     np.save(tmp_path / "cells.npy", cells.reshape(-1, *model.input_shape[1:]))
@@ -207,7 +208,7 @@ def ending_in(*layers, shape=(N_GENES,)):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        pytest.param(branched, "branches", id="branches"),
+        pytest.param(branched, r"the layer Add \('.*'\) cannot", id="adds"),
         pytest.param(
             lambda: ending_in(keras.layers.LayerNormalization(name="norm")),
             r"the layer LayerNormalization \('norm'\) cannot",

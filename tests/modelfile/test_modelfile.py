@@ -1,5 +1,6 @@
 """The model file: what it holds, and that it comes back as it was."""
 
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -11,14 +12,17 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from cellclassifier import CellTypeClassifier, Normalisation, TrainingConfig
 from cellclassifier.data import align_genes, find_counts
 from cellclassifier.errors import ModelFileError, OutputError
-from cellclassifier.modelfile import FORMAT, manifest_json, model, read_manifest
+from cellclassifier.modelfile import FORMAT, Manifest, manifest_json, model, read_manifest
+from cellclassifier.modelfile.members import ARRAY_MEMBERS
 
 KERAS_MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
-MEMBERS = KERAS_MEMBERS | {"cellclassifier.json", "validation.npz"}
+MEMBERS = KERAS_MEMBERS | {"cellclassifier.json", "genes.npz", "validation.npz"}
+ADAPTING_MEMBERS = MEMBERS | {"shift.npz"}
 GOLDEN = Path(__file__).parent / "golden"
 
 # What a person without this package does with the file: plain Keras, nothing else.
@@ -80,11 +84,16 @@ def test_saving_what_was_loaded_gives_the_same_classifier(saved, toy_reference, 
     )
 
 
-def test_file_has_five_members(saved):
+def test_file_has_six_members(saved):
     assert contents(saved).keys() == MEMBERS
 
 
-def test_without_validation_cells_the_file_has_four(classifier, tmp_path):
+def test_file_of_a_network_that_adapts_has_seven(adapting):
+    assert contents(adapting).keys() == ADAPTING_MEMBERS
+    assert KERAS_MEMBERS | {"cellclassifier.json"} == ADAPTING_MEMBERS - set(ARRAY_MEMBERS)
+
+
+def test_without_validation_cells_the_file_has_five(classifier, tmp_path):
     classifier.save(tmp_path / "model.keras", keep_cells=False)
     assert contents(tmp_path / "model.keras").keys() == MEMBERS - {"validation.npz"}
 
@@ -99,6 +108,47 @@ def test_golden_file_of_each_format_says_what_it_said(format_number):
     cells = ad.AnnData(counts, var=pd.DataFrame(index=genes))
     np.testing.assert_allclose(classifier.predict_proba(cells), probabilities, atol=1e-6)
     assert (classifier.manifest_.sample is None) == (format_number == 1)
+    factors = classifier.manifest_.factors
+    n_axes = 0 if factors is None else len(factors.axes)
+    assert (n_axes == 0) == (format_number <= 2)
+    assert (classifier.manifest_.adaptation is None) == (format_number <= 2)
+
+
+def test_means_of_format_2_come_back_in_format_3(tmp_path):
+    """They were in the JSON; missing genes go on getting them."""
+    old = CellTypeClassifier.load(GOLDEN / "format_2.keras")
+    genes = manifest_json(GOLDEN / "format_2.keras")["genes"]
+    old.save(tmp_path / "new.keras")
+    assert set(manifest_json(tmp_path / "new.keras")["genes"]) == {"ensembl_ids", "symbols"}
+    new = read_manifest(tmp_path / "new.keras").factors
+    np.testing.assert_array_equal(new.mean, np.float32(genes["mean_expression"]))
+    np.testing.assert_array_equal(new.share, np.float32(genes["mean_share"]))
+    measured = np.arange(len(new.mean)) != 2
+    expression = sparse.csr_matrix((1, len(new.mean)), dtype=np.float32)
+    filled = new.stand_in(measured).fill(expression)
+    np.testing.assert_array_equal(filled, np.where(measured, 0, new.mean)[None])
+
+
+def test_factors_of_the_genes_survive_the_file(classifier, saved, toy_reference):
+    loaded = CellTypeClassifier.load(saved)
+    for name, values in classifier.manifest_.factors.to_arrays().items():
+        np.testing.assert_array_equal(getattr(loaded.manifest_.factors, name), values)
+    half = toy_reference[:, ::2].copy()
+    np.testing.assert_array_equal(loaded.predict_proba(half), classifier.predict_proba(half))
+
+
+def test_what_adapts_survives_the_file(adapting, tmp_path):
+    classifier = CellTypeClassifier.load(adapting)
+    classifier.save(tmp_path / "again.keras")
+    again = read_manifest(tmp_path / "again.keras").adaptation.to_arrays()
+    for name, values in classifier.manifest_.adaptation.to_arrays().items():
+        np.testing.assert_array_equal(again[name], values)
+    assert contents(tmp_path / "again.keras")["shift.npz"] == contents(adapting)["shift.npz"]
+
+
+def test_every_optional_member_fills_a_field_of_the_manifest():
+    fields = {field.name for field in dataclasses.fields(Manifest)}
+    assert {member.field for member in ARRAY_MEMBERS.values()} <= fields
 
 
 def test_manifest_has_the_documented_fields(saved, toy_reference):
@@ -107,7 +157,7 @@ def test_manifest_has_the_documented_fields(saved, toy_reference):
         "format_name", "format", "created", "versions", "network", "labels", "ontology_ids",
         "normalisation", "calibration", "training", "parts", "genes",
     }  # fmt: skip
-    assert (manifest["format_name"], manifest["format"]) == ("cellclassifier model", 2)
+    assert (manifest["format_name"], manifest["format"]) == ("cellclassifier model", 3)
     assert manifest["network"]["name"] == "linear"
     assert manifest["network"]["n_parameters"] == (60 + 1) * 3
     assert manifest["labels"] == ["B", "NK", "T"]
@@ -198,7 +248,7 @@ def test_failing_save_leaves_the_old_file_and_nothing_else(classifier, saved, mo
 
 
 def test_saving_replaces_the_old_file(saved, toy_reference):
-    other = CellTypeClassifier(genes=5, normalisation=Normalisation("log1p"))
+    other = CellTypeClassifier("linear", genes=5, normalisation=Normalisation("log1p"))
     other.fit(toy_reference, labels_key="cell_type").save(saved)
     assert len(read_manifest(saved).panel) == 5
     assert read_manifest(saved).normalisation.method == "log1p"

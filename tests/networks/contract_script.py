@@ -13,7 +13,14 @@ from scipy import sparse
 from cellclassifier.networks import NETWORKS, keras
 from cellclassifier.training import TrainingConfig, train_network
 
-N_GENES = {"linear": 30, "mlp": 30, "cnn": 256, "original-mlp": 100, "original-cnn": 256}
+N_GENES = {
+    "linear": 30,
+    "mlp": 30,
+    "wide-deep": 30,
+    "cnn": 256,
+    "original-mlp": 100,
+    "original-cnn": 256,
+}
 LEARNING_RATE = {"linear": 0.05}  # one layer needs larger steps to get anywhere in a few epochs
 USUAL_RATE = 1e-3
 N_TYPES = 3

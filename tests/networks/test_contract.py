@@ -21,6 +21,7 @@ N_CELLS, N_TYPES = 12, 3
 INPUT_SHAPES = {
     "linear": (30,),
     "mlp": (30,),
+    "wide-deep": (30,),
     "cnn": (256, 1, 1),
     "original-mlp": (100,),
     "original-cnn": (256, 1, 1),
@@ -31,6 +32,8 @@ _CNN += (128 + 1) * 512 + (512 + 1) * N_TYPES
 N_PARAMETERS = {
     "linear": (30 + 1) * N_TYPES,
     "mlp": (30 + 1) * 512 + (512 + 1) * 128 + (128 + 1) * N_TYPES,
+    # a projection of 64; three views and 512 hidden units into the logits
+    "wide-deep": 30 * 64 + (64 + 1) * 512 + (3 * 30 + 512 + 1) * N_TYPES,
     "cnn": _CNN,
     "original-mlp": (100 + 1) * 2048 + (2048 + 1) * 512 + (512 + 1) * N_TYPES,
     "original-cnn": _CNN,

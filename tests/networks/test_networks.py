@@ -193,7 +193,9 @@ def test_sizes_that_make_no_classifier(name, n_genes, n_types):
 
 
 def test_unknown_network_lists_those_there_are():
-    with pytest.raises(InputError, match=r"no network 'lstm'; there are \['linear', 'mlp', 'cnn'"):
+    with pytest.raises(
+        InputError, match=r"no network 'lstm'; there are \['linear', 'mlp', 'wide-deep', 'cnn'"
+    ):
         find_network("lstm")
 
 

@@ -7,6 +7,7 @@ import pytest
 from cellclassifier import CellTypeClassifier, TrainingConfig, build_mlp
 from cellclassifier.classifier.settings import ClassifierSettings, choose_settings
 from cellclassifier.errors import InputError
+from cellclassifier.networks import NETWORKS
 from cellclassifier.tuning import space
 
 
@@ -38,7 +39,7 @@ def test_every_value_of_the_search_comes_back(network, tmp_path):
             assert ClassifierSettings.read(tmp_path / "best.json") == settings
 
 
-@pytest.mark.parametrize("network", ["linear", "mlp", "cnn", "original-mlp", "original-cnn"])
+@pytest.mark.parametrize("network", NETWORKS)
 def test_default_settings_are_those_of_the_classifier(network, tmp_path):
     settings = ClassifierSettings.of_network(network)
     settings.save(tmp_path / "best.json")
@@ -114,7 +115,7 @@ def test_missing_file_is_refused(tmp_path):
 
 
 def test_words_of_the_user_come_before_those_of_the_file(settings_file):
-    assert choose_settings().network.name == "linear"
+    assert choose_settings().network.name == "wide-deep"
     settings = choose_settings(config=settings_file, genes=12, epochs=3)
     assert (settings.genes, settings.training.epochs) == (12, 3)
     with pytest.raises(InputError, match="is for the network 'mlp', not 'cnn'"):

@@ -237,7 +237,8 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         For use with plain Keras: ``keras.models.load_model(path).predict(expression.toarray())``.
         Genes that were not measured have the mean that the training cells lead to expect, given
-        the measured ones. Parameters and errors are those of `classify`.
+        the measured ones; `classify` does the same for each view of the default network, which is
+        slightly better. Parameters and errors are those of `classify`.
         """
         return self._view(cells, map_orthologs=map_orthologs, **counts).expression()
 

@@ -194,7 +194,7 @@ def _concatenated(graph: _Graph, layer: keras.layers.Concatenate, tensors: list[
 
 
 def _rescaled(graph: _Graph, layer: keras.layers.Rescaling, tensor: str) -> str:
-    scale, offset = np.float32(layer.scale), np.float32(layer.offset)
+    scale, offset = (np.asarray(value, np.float32) for value in (layer.scale, layer.offset))
     if scale.ndim or offset.ndim:
         raise _unknown(layer, "a rescaling by several numbers")
     if scale != 1:

@@ -204,5 +204,5 @@ def test_a_classifier_trains_on_it(path):
     labels = np.repeat([1.0, 2.0], 30)
     means = np.where(labels[:, None] == 1, [9.0] * 5 + [1.0] * 5, [1.0] * 5 + [9.0] * 5)
     cells = read_cells(write_mat(path, rng.poisson(means).astype(float), labels[:, None]))
-    classifier = CellTypeClassifier().fit(cells, labels_key="label")
+    classifier = CellTypeClassifier("linear").fit(cells, labels_key="label")
     assert classifier.score(cells, labels_key="label") > 0.95

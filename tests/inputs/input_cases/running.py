@@ -61,7 +61,7 @@ class Models:
     @classmethod
     def trained(cls, folder: Path) -> "Models":
         """Train on cells like the clean ones."""
-        classifier = CellTypeClassifier(genes=list(model_genes()))
+        classifier = CellTypeClassifier("linear", genes=list(model_genes()))
         classifier.fit(clean_cells(seed=0), labels_key=KEY)
         classifier.save(folder / MODEL_NAME)
         return cls(classifier, folder / MODEL_NAME)
@@ -72,7 +72,7 @@ class Models:
         like = clean if case.like is None else case.like(clean)
         classifier = self.classifier
         if case.command == "train":
-            classifier = CellTypeClassifier().fit(like, labels_key=KEY)
+            classifier = CellTypeClassifier("linear").fit(like, labels_key=KEY)
             like = clean
         named = classifier.classify(like)
         return named.labels.tolist(), named.probabilities
@@ -120,8 +120,9 @@ def _through_annotate(case: Case, path: Path, model: Path, folder: Path) -> Seen
 def _through_train(case: Case, path: Path, folder: Path) -> Seen:
     out, before = folder / "model.keras", _hashes(folder)
     status, errors, _ = _command(
-        "train", path, "--labels-key", KEY, "--out", out, *shlex.split(case.option)
-    )
+        "train", path, "--labels-key", KEY, "--network", "linear", "--out", out,
+        *shlex.split(case.option),
+    )  # fmt: skip
     said = _readable(errors, folder)
     labels = probabilities = None
     if out.exists():

@@ -37,7 +37,9 @@ def main() -> None:
         ),
         var=var.set_axis(list(GENES)),
     )
-    classifier = cc.CellTypeClassifier(genes="all").fit(reference, labels_key="cell_type")
+    # a file of some 100 kB
+    classifier = cc.CellTypeClassifier(genes="all", network_options={"hidden": (16,)})
+    classifier.fit(reference, labels_key="cell_type")
     classifier.save(FOLDER / f"format_{FORMAT}.keras")
     np.savez_compressed(
         FOLDER / f"format_{FORMAT}.npz",
