@@ -78,7 +78,7 @@ def test_what_is_left_out_of_the_training_has_its_default(settings_file):
         ),
         pytest.param({"training__epochs": "9"}, "'training.epochs' is '9', and a whole", id="text"),
         pytest.param({"training__epochs": 0}, "epochs has to be positive", id="epochs"),
-        pytest.param({"training__solver": "sgd"}, "'adam' or 'lbfgs' was expected", id="solver"),
+        pytest.param({"training__solver": "sgd"}, "'lbfgs' or 'stacked' was expected", id="solver"),
         pytest.param(
             {"normalisation__counts_per_cell": float("nan")}, "is nan, and a number", id="nan"
         ),
