@@ -9,6 +9,7 @@ from drawing cells with replacement, fold by fold.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from statistics import fmean
 from typing import Any
 
@@ -39,8 +40,8 @@ ABOUT_PROBABILITIES = (
 ABOUT_COSTS = "CPU seconds to fit, tuning included / cells named per second / peak memory in MB."
 ABOUT_DIFFERENCES = (
     "Accuracy of ours less that of the best peer on the same cells, in points, with a 95 % "
-    "bootstrap interval over cells (paired, fold by fold). The best peer is chosen by the same "
-    "cells, which favours it. Tie: the interval holds zero."
+    "bootstrap interval over cells (paired, fold by fold), on the most folds that a peer shares "
+    "with us. The best peer is chosen by the same cells, which favours it. Tie: the interval holds zero."
 )
 
 Scores = dict[str, dict[str, list[Row]]]
@@ -173,20 +174,25 @@ def cost_cell(rows: list[Row], n_folds: int) -> str:  # noqa: ARG001  (as all ce
 
 
 def differences(scores: Scores) -> list[Difference]:
-    """Compare us with the best peer of each task that has all folds that we have."""
+    """Compare us with the best peer of each task, on the most folds that a peer shares with us."""
     found = []
     for task, methods in scores.items():
-        if OURS not in methods:
-            continue
-        folds = {row["fold"] for row in methods[OURS]}
-        complete = {
-            name: mean_of(rows_of(rows, folds), "accuracy")
+        ours = {row["fold"] for row in methods.get(OURS, [])}
+        shared = {
+            name: ours & {row["fold"] for row in rows}
             for name, rows in methods.items()
-            if not is_ours(name) and folds <= {row["fold"] for row in rows}
+            if not is_ours(name)
         }
-        if complete:
-            peer = max(complete, key=lambda name: complete[name])
-            found.append(difference(task, peer, methods[OURS], rows_of(methods[peer], folds)))
+        folds = max(shared.values(), key=len, default=set())
+        if folds:
+            accuracy = {
+                name: mean_of(rows_of(methods[name], folds), "accuracy")
+                for name, common in shared.items()
+                if common == folds
+            }
+            peer = max(accuracy.items(), key=itemgetter(1))[0]
+            both = (rows_of(methods[name], folds) for name in (OURS, peer))
+            found.append(difference(task, peer, *both))
     return found
 
 
