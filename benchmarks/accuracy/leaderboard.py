@@ -41,7 +41,8 @@ ABOUT_COSTS = "CPU seconds to fit, tuning included / cells named per second / pe
 ABOUT_DIFFERENCES = (
     "Accuracy of ours less that of the best peer on the same cells, in points, with a 95 % "
     "bootstrap interval over cells (paired, fold by fold), on the most folds that a peer shares "
-    "with us. The best peer is chosen by the same cells, which favours it. Tie: the interval holds zero."
+    "with us. The best peer is chosen by the same cells, which favours it. Tie: the interval holds "
+    "zero."
 )
 
 Scores = dict[str, dict[str, list[Row]]]
