@@ -5,7 +5,7 @@ The public names are imported on first use, so that ``import cellclassifier`` co
 >>> import cellclassifier as cc
 >>> classifier = cc.CellTypeClassifier(network="linear", genes=4000)
 >>> classifier
-CellTypeClassifier(genes=4000)
+CellTypeClassifier(genes=4000, network='linear')
 """
 
 from importlib import import_module

@@ -55,7 +55,7 @@ def build_wide_deep(
     Examples
     --------
     >>> build_wide_deep(1000, 10).count_params()
-    547706
+    132410
     """
     check_sizes(n_genes, n_types)
     expression = keras.Input((n_genes,), name="expression")
