@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -6,7 +7,7 @@ import pytest
 from sklearn import metrics
 
 from cellclassifier.errors import FileFormatError, LabelError
-from cellclassifier.evaluation import evaluate, read_label_map
+from cellclassifier.evaluation import ReliabilityCurve, SetScores, evaluate, read_label_map
 from cellclassifier.labels import LabelSpace
 from cellclassifier.predictions import Predictions
 
@@ -256,8 +257,8 @@ def test_the_file_holds_every_score(tmp_path, truth, predictions):
     evaluation.save(path)
     content = json.loads(path.read_text(encoding="utf-8"))
     assert set(content) == {
-        "about", "n_cells", "accuracy", "macro_f1", "median_f1", "log_loss", "ece", "per_type",
-        "labels", "confusion", "labels_unknown_to_the_model",
+        "about", "n_cells", "accuracy", "macro_f1", "median_f1", "log_loss", "ece", "reliability",
+        "answered", "sets", "per_type", "labels", "confusion", "labels_unknown_to_the_model",
     }  # fmt: skip
     for score in ("n_cells", "accuracy", "macro_f1", "median_f1", "log_loss", "ece"):
         assert content[score] == getattr(evaluation, score)
@@ -265,8 +266,22 @@ def test_the_file_holds_every_score(tmp_path, truth, predictions):
     assert content["confusion"] == evaluation.confusion.tolist()
     assert set(content["per_type"]["B"]) == {"precision", "recall", "f1", "n_cells"}
     assert content["per_type"]["B"]["n_cells"] == int((truth == "B").sum())
+    curve = ReliabilityCurve.from_json(content["reliability"])
+    assert curve.ece == pytest.approx(evaluation.ece, abs=1e-11)
+    assert content["answered"]["accuracy"]["1"] == pytest.approx(evaluation.accuracy)
+    assert content["sets"] is None
     assert "rows are true labels" in content["about"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_file_says_what_sets_were_worth():
+    rows = [[0.7, 0.1, 0.1, 0.1], [0.1, 0.7, 0.1, 0.1]]
+    evaluation = evaluate(["CD4 T", "Mast"], predictions_of(rows))
+    sets = np.array(rows) > 0.5
+    scored = replace(evaluation, sets=SetScores.of(np.array([0, 4]), sets, wanted=0.9))
+    content = scored.to_json()["sets"]
+    assert (content["wanted"], content["coverage"], content["one"]) == (0.9, 0.5, 1.0)
+    assert content["per_type"] == {"CD4 T": 1.0, "B": None, "NK": None, "CD8 T": None}
 
 
 def test_the_table_has_a_row_a_type(truth, predictions):

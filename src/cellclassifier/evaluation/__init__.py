@@ -2,13 +2,20 @@
 
 from cellclassifier.evaluation.evaluation import Evaluation, TypeScores, evaluate, read_label_map
 from cellclassifier.evaluation.input_report import ExpectedAccuracy, InputReport, ModelFit
+from cellclassifier.evaluation.refusing import AnsweredCurve
+from cellclassifier.evaluation.reliability import ReliabilityCurve
+from cellclassifier.evaluation.set_scores import SetScores, merge_sets
 
 __all__ = [
+    "AnsweredCurve",
     "Evaluation",
     "ExpectedAccuracy",
     "InputReport",
     "ModelFit",
+    "ReliabilityCurve",
+    "SetScores",
     "TypeScores",
     "evaluate",
+    "merge_sets",
     "read_label_map",
 ]

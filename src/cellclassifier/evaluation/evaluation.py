@@ -12,13 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from cellclassifier.errors import FileFormatError, LabelError
-from cellclassifier.evaluation.metrics import (
-    ECE_BINS,
-    confusion_matrix,
-    expected_calibration_error,
-    log_loss,
-    per_type_scores,
-)
+from cellclassifier.evaluation.metrics import confusion_matrix, log_loss, per_type_scores
+from cellclassifier.evaluation.refusing import AnsweredCurve
+from cellclassifier.evaluation.reliability import N_BINS, ReliabilityCurve
+from cellclassifier.evaluation.set_scores import SetScores
 from cellclassifier.files import replacing
 from cellclassifier.labels import LabelSpace, shown
 from cellclassifier.predictions import Predictions
@@ -27,7 +24,10 @@ ABOUT = (
     "confusion: rows are true labels, columns predicted ones, both in the order of 'labels'. "
     "macro_f1, median_f1: over the labels that have cells. log_loss: nats, a probability below "
     "1.2e-7 counted as that. ece: expected calibration error of the top probability over "
-    f"{ECE_BINS} bins of equal width. A label of the truth that the model does not know "
+    f"{N_BINS} bins of equal width; reliability: cells, mean confidence and accuracy of each bin. "
+    "answered: accuracy over the surest share of the cells, and the area under the curve of errors "
+    "against that share. sets: how often sets of types hold the true one ('coverage'), where a "
+    "coverage was 'wanted'. A label of the truth that the model does not know "
     "('labels_unknown_to_the_model') can only be missed."
 )
 
@@ -48,7 +48,8 @@ class Evaluation:
 
     `confusion` has the shape (n_labels, n_labels), rows true, columns predicted, in the order of
     `labels`; `macro_f1` and `median_f1` are taken over labels with cells; `log_loss` is in nats;
-    `ece` is the expected calibration error over 15 bins of equal width.
+    `reliability` is over 15 bins of equal width; `answered` says what refusing the least certain
+    cells would gain; `sets` is None where the predictions have none.
     """
 
     n_cells: int
@@ -56,11 +57,18 @@ class Evaluation:
     macro_f1: float
     median_f1: float
     log_loss: float
-    ece: float
+    reliability: ReliabilityCurve
+    answered: AnsweredCurve
     per_type: dict[str, TypeScores]
     labels: tuple[str, ...]
     confusion: npt.NDArray[np.int64]
     labels_unknown_to_the_model: tuple[str, ...] = ()
+    sets: SetScores | None = None
+
+    @property
+    def ece(self) -> float:
+        """The expected calibration error over 15 bins of equal width."""
+        return self.reliability.ece
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``evaluation.json`` holds."""
@@ -72,11 +80,18 @@ class Evaluation:
             "median_f1": self.median_f1,
             "log_loss": self.log_loss,
             "ece": self.ece,
+            "reliability": self.reliability.to_json(),
+            "answered": self.answered.to_json(),
+            "sets": None if self.sets is None else self.sets.to_json(self._known_labels),
             "per_type": {label: asdict(scores) for label, scores in self.per_type.items()},
             "labels": list(self.labels),
             "confusion": self.confusion.tolist(),
             "labels_unknown_to_the_model": list(self.labels_unknown_to_the_model),
         }
+
+    @property
+    def _known_labels(self) -> tuple[str, ...]:
+        return self.labels[: len(self.labels) - len(self.labels_unknown_to_the_model)]
 
     def save(self, path: str | Path) -> None:
         """Write ``evaluation.json``, whole or not at all."""
@@ -236,7 +251,8 @@ def _scored(
         macro_f1=float(f1_of_present.mean()),
         median_f1=float(np.median(f1_of_present)),
         log_loss=log_loss(truth_column, predictions.probabilities),
-        ece=expected_calibration_error(predictions.confidence, correct),
+        reliability=ReliabilityCurve.of(predictions.confidence, correct),
+        answered=AnsweredCurve.of(predictions.confidence, correct),
         per_type={
             label: TypeScores(float(precision), float(recall), float(f1), int(n_cells))
             for label, (precision, recall, f1), n_cells in zip(

@@ -3,7 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-ECE_BINS = 15
+from cellclassifier.evaluation.reliability import N_BINS, ReliabilityCurve
+
 # a probability below this is counted as this, as scikit-learn does for float32
 MIN_PROBABILITY = float(np.finfo(np.float32).eps)
 
@@ -31,19 +32,16 @@ def log_loss(truth: Codes, probabilities: npt.NDArray[np.floating]) -> float:
 
 
 def expected_calibration_error(
-    confidence: npt.NDArray[np.floating], correct: npt.NDArray[np.bool_], n_bins: int = ECE_BINS
+    confidence: npt.NDArray[np.floating], correct: npt.NDArray[np.bool_], n_bins: int = N_BINS
 ) -> float:
     """Return the mean gap between confidence and accuracy over bins of equal width.
 
-    Guo et al. 2017 (arXiv:1706.04599): cells are binned by the probability of the label they got;
-    each bin's gap is weighted by its share of the cells.
+    That of `ReliabilityCurve`, where nothing else of it is needed.
 
     >>> expected_calibration_error(np.array([0.9, 0.9]), np.array([True, False]))
     0.4
     """
-    bins = np.clip(np.ceil(confidence.astype(np.float64) * n_bins).astype(int) - 1, 0, n_bins - 1)
-    gaps = np.bincount(bins, weights=correct.astype(np.float64) - confidence, minlength=n_bins)
-    return float(np.round(np.abs(gaps).sum() / len(confidence), 12))
+    return ReliabilityCurve.of(confidence, correct, n_bins).ece
 
 
 def per_type_scores(confusion: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -3,27 +3,32 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from cellclassifier.evaluation import Evaluation
+from cellclassifier.evaluation import Evaluation, ReliabilityCurve, SetScores
 from cellclassifier.modelfile import Manifest
 from cellclassifier.predictions import Predictions
 
 SHOWN_GENES = 10
+# of the cells, the surest first, whose accuracy is told
+SHOWN_SHARES = (0.95, 0.9, 0.8, 0.5)
 
 
 def evaluation_table(evaluation: Evaluation) -> RenderableType:
     """Return precision, recall, F1 and cells of each type, and the scores over all."""
     table = Table("type", box=None, pad_edge=False)
-    for column in ("precision", "recall", "F1", "cells"):
+    sets = evaluation.sets
+    for column in ("precision", "recall", "F1", *(["in its set"] if sets else []), "cells"):
         table.add_column(column, justify="right")
-    for label, scores in evaluation.per_type.items():
+    for code, (label, scores) in enumerate(evaluation.per_type.items()):
         table.add_row(
             label,
             f"{scores.precision:.3f}",
             f"{scores.recall:.3f}",
             f"{scores.f1:.3f}",
+            *([_share_in_sets(sets, code)] if sets else []),
             f"{scores.n_cells:,}",
         )
     overall = facts_table(
@@ -33,10 +38,36 @@ def evaluation_table(evaluation: Evaluation) -> RenderableType:
             "macro-F1": f"{evaluation.macro_f1:.3f}",
             "median F1": f"{evaluation.median_f1:.3f}",
             "log-loss": f"{evaluation.log_loss:.3f} nats",
-            "calibration error": f"{evaluation.ece:.3f} (ECE, 15 bins)",
+            "calibration error": f"{evaluation.ece:.3f} (ECE, 15 bins), "
+            f"{_confidence_gap(evaluation.reliability)}",
+            "naming the surest": ", ".join(
+                f"{share:.0%}: accuracy {evaluation.answered.at(share):.3f}"
+                for share in SHOWN_SHARES
+            ),
+            **({"sets": _sets(sets)} if sets else {}),
         }
     )
     return Group(table, "", overall)
+
+
+def _share_in_sets(sets: SetScores, code: int) -> str:
+    """Return how often sets hold a type; the model may not know it, or no cell be of it."""
+    known = code < len(sets.per_type) and not np.isnan(sets.per_type[code])
+    return f"{sets.per_type[code]:.3f}" if known else ""
+
+
+def _sets(sets: SetScores) -> str:
+    return (
+        f"{sets.coverage:.1%} hold the true type ({sets.wanted:.4g} wanted), "
+        f"{sets.mean_size:.2f} types on average; none {sets.empty:.1%}, one {sets.one:.1%}, "
+        f"more {sets.more:.1%}"
+    )
+
+
+def _confidence_gap(curve: ReliabilityCurve) -> str:
+    """Return by how much cells are too sure of themselves, or not sure enough."""
+    gap = curve.overconfidence
+    return f"{abs(gap):.3f} {'over' if gap > 0 else 'under'}-confident"
 
 
 def predictions_table(predictions: Predictions) -> RenderableType:
@@ -116,10 +147,13 @@ def _import_facts(imported: Mapping[str, Any]) -> dict[str, str]:
 def _validation(scores: Mapping[str, Any] | None, how: str) -> str:
     if scores is None:
         return "no cells were set apart"
-    return (
+    text = (
         f"accuracy {scores['accuracy']:.3f}, log-loss {scores['log_loss']:.3f}, "
         f"ECE {scores['ece']:.3f} on {scores['n_cells']:,} cells {how}"
     )
+    if (curve := scores.get("reliability")) is None:
+        return text
+    return f"{text}, {_confidence_gap(ReliabilityCurve.from_json(curve))}"
 
 
 def facts_table(facts: Mapping[str, str]) -> Table:

@@ -1,0 +1,121 @@
+"""Fits of the default whose held-out logits are kept: one a task and fold, cached.
+
+A fit takes half a minute of processor time and more, and what is measured on it does not. The
+cache is `$XDG_CACHE_HOME/cellclassifier/benchmarks/trust`; delete it to fit again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import numpy.typing as npt
+from environments import cache_folder
+from rows import measured_commit
+from tasks import LABELS_KEY, LIBRARY_SIZE_KEY, SEED, Task
+
+import cellclassifier as cc
+from cellclassifier.classifier.shifting import predict_shifted
+from cellclassifier.classifier.view import ModelView
+from cellclassifier.training import trainer
+from cellclassifier.training.stacking import train_by_stacking
+
+Floats = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.int64]
+Cells = Any  # AnnData has no types
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What a fit says of cells that it has not seen.
+
+    `held_out` are the out-of-fold logits of the training cells, whose types are `codes`; `test`
+    the logits of the test cells, whose types are `truth`, -1 for a type that was left out of
+    training as it had a single cell; `shift` is what was measured on the test cells.
+    """
+
+    held_out: Floats
+    codes: Codes
+    test: Floats
+    truth: Codes
+    labels: npt.NDArray[np.str_]
+    shift: float
+    commit: str
+
+
+def fits_of(tasks: list[Task], folds: list[int]) -> Iterator[tuple[Task, int, HeldOut]]:
+    """Yield each task and fold with its fit; a task of one fold has that one only."""
+    for task in tasks:
+        for fold in folds if task.n_folds > 1 else [0]:
+            yield task, fold, cached_fit(task, fold)
+
+
+def cached_fit(task: Task, fold: int) -> HeldOut:
+    """Return the fit of a task and fold, from the cache or anew."""
+    path = cache_folder() / "trust" / f"{task.name}-{fold}.npz"
+    if not path.exists():
+        write(path, fit(task, fold))
+    with np.load(path, allow_pickle=False) as arrays:
+        values = {name: arrays[name] for name in arrays}
+    return HeldOut(**values | {"shift": float(values["shift"]), "commit": str(values["commit"])})
+
+
+def write(path: Path, made: HeldOut) -> None:
+    """Write an .npz, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part.npz")
+    np.savez(temporary, **asdict(made))
+    temporary.replace(path)
+
+
+def fit(task: Task, fold: int) -> HeldOut:
+    """Fit the default as it comes."""
+    split = task.split(fold)
+    training = without_single_cells(split.training)
+    size_key = LIBRARY_SIZE_KEY if LIBRARY_SIZE_KEY in training.obs else None
+    kept: dict[str, Any] = {}
+
+    def keeping(examples: Any, *arguments: Any) -> Any:  # noqa: ANN401  (as the function's own)
+        kept["stacked"], kept["codes"] = train_by_stacking(examples, *arguments), examples.codes
+        return kept["stacked"]
+
+    with patch.object(trainer, "train_by_stacking", keeping):
+        classifier = cc.CellTypeClassifier(seed=SEED).fit(
+            training, labels_key=LABELS_KEY, library_size_key=size_key
+        )
+    logits, shift = logits_of(classifier, split.test, size_key)
+    labels = list(classifier.manifest_.label_space.labels)
+    truth = [
+        labels.index(label) if label in labels else -1
+        for label in split.test.obs[LABELS_KEY].astype(str)
+    ]
+    return HeldOut(
+        kept["stacked"].out_of_fold,
+        kept["codes"].astype(np.int64),
+        logits,
+        np.array(truth, dtype=np.int64),
+        np.array(labels, dtype=str),
+        shift,
+        measured_commit(),
+    )
+
+
+def without_single_cells(reference: Cells) -> Cells:
+    """Return the reference without types of one cell, which the classifier refuses."""
+    labels = reference.obs[LABELS_KEY].astype(str)
+    sizes = labels.value_counts()
+    copy = reference[labels.isin(sizes.index[sizes > 1]).to_numpy()].copy()
+    copy.obs[LABELS_KEY] = copy.obs[LABELS_KEY].astype(str)
+    return copy
+
+
+def logits_of(
+    classifier: cc.CellTypeClassifier, cells: Cells, size_key: str | None
+) -> tuple[Floats, float]:
+    """Return the logits of cells, (n_cells, n_types), and the shift that they were named for."""
+    raw = cc.find_counts(cells, library_size_key=size_key)
+    view = ModelView.of(classifier.manifest_, raw, map_orthologs=False)
+    logits, shift = predict_shifted(view, classifier._predictor(), None)  # noqa: SLF001
+    return logits, float(shift or 0.0)

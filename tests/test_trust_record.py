@@ -1,0 +1,77 @@
+"""The tables of the record on prediction sets stand in the results."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORD = ROOT / "docs" / "decisions" / "0023-prediction-sets.md"
+RESULTS = ROOT / "benchmarks" / "results" / "trust_sets.jsonl"
+HOME = (
+    "zheng_sorted_facs", "zheng_sorted_merged", "baron_pancreas", "zeisel_cortex", "paul15",
+    "cbmc_citeseq",
+)  # fmt: skip
+MIN_TEST_CELLS = 50
+
+
+def rows_of(task):
+    rows = [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
+    return [row for row in rows if task in (row["task"], row["group"])]
+
+
+def over_folds(rows, field, **about):
+    """Return the mean of a score over the cells of all folds."""
+    found = [one for row in rows for one in row["sets"] if about.items() <= one.items()]
+    return np.average([one[field] for one in found], weights=[row["n_cells"] for row in rows])
+
+
+def numbers(name):
+    text = RECORD.read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if line.startswith(f"| {name} |"))
+    return [
+        float(number) for number in re.findall(r"\d+(?:\.\d+)?", line.removeprefix(f"| {name}"))
+    ]
+
+
+@pytest.mark.parametrize("task", HOME)
+def test_coverage_at_home_stands_in_the_results(task):
+    rows = rows_of(task)
+    about = {"method": "best-first", "keep_best": False}
+    expected = [over_folds(rows, "coverage", wanted=w, **about) for w in (0.8, 0.9, 0.95)]
+    kept = {"method": "best-first", "keep_best": True, "wanted": 0.9}
+    expected += [over_folds(rows, field, **kept) for field in ("coverage", "mean_size")]
+    assert len(rows) == 5
+    assert numbers(task) == pytest.approx(expected, abs=6e-4)
+    # the marks
+    assert np.abs(np.array(expected[:3]) - (0.8, 0.9, 0.95)).max() < 0.02
+
+
+def n_types_off(wanted, method):
+    about = {"method": method, "keep_best": False, "wanted": wanted}
+    off = 0
+    for task in HOME:
+        held, cells = {}, {}
+        for row in rows_of(task):
+            one = next(one for one in row["sets"] if about.items() <= one.items())
+            for name, n_held, n in zip(
+                row["types"], one["n_held_per_type"], row["n_cells_per_type"], strict=True
+            ):
+                held[name] = held.get(name, 0) + n_held
+                cells[name] = cells.get(name, 0) + n
+        large = [name for name in cells if cells[name] >= MIN_TEST_CELLS]
+        off += sum(abs(held[name] / cells[name] - wanted) > 0.05 for name in large)
+    return off
+
+
+@pytest.mark.parametrize("method", ["best-first", "raps", "aps", "lac"])
+def test_scores_beside_one_another_stand_in_the_results(method):
+    about = {"method": method, "keep_best": False, "wanted": 0.9}
+    sizes = [over_folds(rows_of(task), "mean_size", **about) for task in HOME]
+    abroad = [over_folds([row], "coverage", **about) for row in rows_of("abroad")]
+    off = [n_types_off(wanted, method) for wanted in (0.8, 0.9, 0.95)]
+    assert len(abroad) == 10
+    expected = [np.mean(sizes), *off, min(abroad)]
+    assert numbers(method) == pytest.approx(expected, abs=6e-4)
