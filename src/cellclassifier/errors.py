@@ -15,6 +15,8 @@
     ├── BackendError (ImportError)       no Keras backend is installed
     └── MissingExtraError (ImportError)  a package of an optional extra is not installed
 
+There is one warning, `InputWarning`: something given to us is unusual, and was taken as it is.
+
 Each message says what happened, what was expected and how to fix it, with the values. The command
 line prints the message as one line and ends with status 1.
 """
@@ -66,3 +68,7 @@ class BackendError(CellClassifierError, ImportError):
 
 class MissingExtraError(CellClassifierError, ImportError):
     """A package that only some commands need, and an extra brings, is not installed."""
+
+
+class InputWarning(UserWarning):
+    """Something given to us is unusual; it was taken as it is."""

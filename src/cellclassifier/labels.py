@@ -10,6 +10,8 @@ import numpy.typing as npt
 from cellclassifier.errors import LabelError
 
 MAX_SHOWN = 10
+# between the labels of a set
+BETWEEN = " | "
 
 
 def shown(names: Iterable[object]) -> str:
@@ -89,3 +91,32 @@ class LabelSpace:
     def decode(self, codes: Sequence[int] | npt.NDArray[np.integer]) -> npt.NDArray[np.object_]:
         """Return the label of each code."""
         return np.array(self.labels, dtype=object)[np.asarray(codes, dtype=np.intp)]
+
+    def join(self, sets: npt.NDArray[np.bool_]) -> npt.NDArray[np.object_]:
+        """Return the labels of each set as one text; nothing for the empty set.
+
+        >>> LabelSpace(("B", "T")).join(np.array([[True, True], [False, True], [False, False]]))
+        array(['B | T', 'T', ''], dtype=object)
+        """
+        packed = np.packbits(sets, axis=1)
+        # as one value a row, which sorts faster than a row of bytes
+        keys = np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()
+        _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+        labels = np.array(self.labels, dtype=object)
+        texts = [BETWEEN.join(labels[row]) for row in sets[first]]
+        return np.array([*texts, ""], dtype=object)[which]
+
+    def split(self, texts: Iterable[str]) -> npt.NDArray[np.bool_]:
+        """Return the sets that `join` made the texts of, (n_texts, n_types).
+
+        Raises
+        ------
+        LabelError
+            A label is not of this space.
+        """
+        texts = [str(text) for text in texts]
+        rows = {text: np.zeros(len(self), dtype=bool) for text in texts}
+        for text, row in rows.items():
+            row[self.encode(text.split(BETWEEN) if text else [])] = True
+        sets: npt.NDArray[np.bool_] = np.array([rows[text] for text in texts], dtype=bool)
+        return sets.reshape(len(texts), len(self))

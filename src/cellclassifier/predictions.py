@@ -1,6 +1,6 @@
 """What a classifier says about cells, as one value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,43 @@ from cellclassifier.labels import LabelSpace
 
 # rows of float32 probabilities add up to one within this
 ROW_SUM_TOLERANCE = 1e-3
+
+
+# the label of cells that are not given a type
+UNKNOWN = "unknown"
+# what a cell's label is worth, the gravest first
+STATUSES = ("low_coverage", "low_depth", UNKNOWN, "ambiguous", "assigned")
+
+
+@dataclass(frozen=True, eq=False)
+class CellTrust:
+    """What the labels of a set of cells are worth.
+
+    Parameters
+    ----------
+    sets
+        Shape (n_cells, n_types), bool: the types that each cell may be of.
+    coverage
+        How often a set is to hold the true type.
+    novelty
+        Shape (n_cells,), float32: -log10 of the share of known cells that look at least as unlike
+        the training cells.
+    status
+        Shape (n_cells,), int8: which of `STATUSES`.
+    label_unknown
+        Whether unknown cells are to be labelled so, and not by their most probable type.
+    """
+
+    sets: npt.NDArray[np.bool_]
+    coverage: float
+    novelty: npt.NDArray[np.float32]
+    status: npt.NDArray[np.int8]
+    label_unknown: bool = False
+
+    @property
+    def statuses(self) -> npt.NDArray[np.object_]:
+        """The status of each cell in words, shape (n_cells,)."""
+        return np.array(STATUSES, dtype=object)[self.status]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +68,8 @@ class Predictions:
     shift
         How far the cells were taken to be from the model's training cells, 0 for cells like them;
         None where the model does not adapt to it.
+    trust
+        Prediction sets, novelty and status; None where the model does not know how it errs.
 
     Raises
     ------
@@ -58,6 +97,7 @@ class Predictions:
     cell_names: pd.Index
     gene_coverage: float = 1.0
     shift: float | None = None
+    trust: CellTrust | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.cell_names), len(self.label_space))
@@ -77,6 +117,23 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.cell_names)
 
+    def __getitem__(self, rows: npt.NDArray[np.integer]) -> "Predictions":
+        """Return the predictions of some cells."""
+        trust = self.trust
+        if trust is not None:
+            trust = replace(
+                trust,
+                sets=trust.sets[rows],
+                novelty=trust.novelty[rows],
+                status=trust.status[rows],
+            )
+        return replace(
+            self,
+            probabilities=self.probabilities[rows],
+            cell_names=self.cell_names[rows],
+            trust=trust,
+        )
+
     @cached_property
     def codes(self) -> npt.NDArray[np.intp]:
         """The column of the most probable type, shape (n_cells,)."""
@@ -93,10 +150,18 @@ class Predictions:
         return self.probabilities[np.arange(len(self)), self.codes]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the label and the confidence of each cell as a table."""
-        return pd.DataFrame(
-            {"label": self.labels, "confidence": self.confidence}, index=self.cell_names
-        )
+        """Return the label and the confidence of each cell as a table.
+
+        And, where they are known, its prediction set, novelty and status.
+        """
+        columns: dict[str, object] = {"label": self.labels, "confidence": self.confidence}
+        if self.trust is not None:
+            columns |= {
+                "set": self.label_space.join(self.trust.sets),
+                "novelty": self.trust.novelty,
+                "status": self.trust.statuses,
+            }
+        return pd.DataFrame(columns, index=self.cell_names)
 
     def __repr__(self) -> str:
         counts = pd.Series(self.labels).value_counts()

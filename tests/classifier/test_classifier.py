@@ -1,7 +1,5 @@
 """The classifier: scikit-learn's manners, and predictions that depend on the cell alone."""
 
-from functools import partialmethod
-
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -11,7 +9,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError as SklearnNotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from cellclassifier import CellTypeClassifier, Normalisation, RawCounts, TrainingConfig
+from cellclassifier import CellTypeClassifier, Normalisation, TrainingConfig
+from cellclassifier.classifier import shifting
 from cellclassifier.data import stratified_split
 from cellclassifier.errors import GeneOverlapError, InputError, LabelError, NotFittedError
 from cellclassifier.labels import LabelSpace
@@ -203,7 +202,7 @@ def test_order_of_cells_changes_nothing(classifier, reference, expected):
 
 @pytest.mark.parametrize("block_cells", [1, 7, 120])
 def test_size_of_blocks_changes_nothing(classifier, reference, expected, monkeypatch, block_cells):
-    monkeypatch.setattr(RawCounts, "blocks", partialmethod(RawCounts.blocks, block_cells))
+    monkeypatch.setattr(shifting, "BLOCK_CELLS", block_cells)
     np.testing.assert_array_equal(probabilities_of(classifier, reference), expected)
 
 

@@ -1,7 +1,6 @@
 """Cells from elsewhere: the shift is measured, told, and decides which layer names them."""
 
 from copy import copy
-from functools import partialmethod
 
 import anndata as ad
 import numpy as np
@@ -9,12 +8,13 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from cellclassifier import CellTypeClassifier, RawCounts, TrainingConfig, TuningPlan, check, tune
+from cellclassifier import CellTypeClassifier, TrainingConfig, TuningPlan, check, tune
 from cellclassifier.classifier import shifting
 from cellclassifier.classifier.expectation import expect_accuracy
 from cellclassifier.cli import main
 from cellclassifier.data import read_predictions
 from cellclassifier.errors import InputError
+from cellclassifier.networks import counts_predictor
 
 KEY, N_GENES, TYPES = "cell_type", 150, ("B", "NK", "T")
 QUICK = TrainingConfig(
@@ -121,7 +121,7 @@ def test_many_cells_are_measured_on_a_sample_that_stays_the_same(classifier, abr
 @pytest.mark.parametrize("block_cells", [1, 7, 200])
 def test_size_of_blocks_changes_nothing(classifier, abroad, monkeypatch, block_cells):
     whole = classifier.classify(abroad)
-    monkeypatch.setattr(RawCounts, "blocks", partialmethod(RawCounts.blocks, block_cells))
+    monkeypatch.setattr(counts_predictor, "BLOCK_CELLS", block_cells)
     in_blocks = classifier.classify(abroad)
     assert in_blocks.shift == whole.shift
     np.testing.assert_array_equal(in_blocks.probabilities, whole.probabilities)

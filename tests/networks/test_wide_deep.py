@@ -140,6 +140,19 @@ def test_without_axes_missing_genes_get_the_means(expression, model, moments):
     assert not np.allclose(logits, both[0])
 
 
+@pytest.mark.parametrize("lacks", [False, True], ids=["all-genes", "missing-genes"])
+def test_the_embedding_is_that_of_the_expression(expression, model, moments, stand_in, lacks):
+    kernel = np.random.default_rng(3).normal(size=(N_GENES, 7)).astype(np.float32)
+    predictor = WideDeepPredictor.of(model, moments)
+    predict, given = replace(predictor, embedding=kernel), stand_in if lacks else None
+    measured = sparse.csr_matrix(expression.toarray() * stand_in.measured) if lacks else expression
+    counts = sparse.csr_matrix(np.expm1(measured.toarray()))
+    logits, embedding = predict.on_counts(np.arange(N_GENES), given)(counts, np.ones(N_CELLS))
+    filled = given.fill(measured) if lacks else measured.toarray()
+    np.testing.assert_allclose(embedding, filled @ kernel, rtol=1e-5, atol=2e-4)
+    np.testing.assert_allclose(logits, predictor(measured, given), rtol=1e-5, atol=1e-5)
+
+
 def test_another_last_layer_changes_the_logits_alone(expression, model, moments):
     predictor = WideDeepPredictor.of(model, moments)
     kernel, bias = predictor.logits
@@ -155,7 +168,7 @@ def test_logits_of_a_cell_do_not_depend_on_its_company(expression, model, moment
     for given in (None, stand_in):
         together = predictor(expression, given)
         alone = np.vstack([predictor(expression[[row]], given) for row in range(N_CELLS)])
-        np.testing.assert_allclose(alone, together, rtol=1e-5, atol=1e-5)
+        np.testing.assert_array_equal(alone, together)
 
 
 @pytest.mark.parametrize(

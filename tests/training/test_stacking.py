@@ -7,7 +7,9 @@ import pytest
 from scipy import sparse
 from scipy.special import log_softmax
 
+from cellclassifier.data import stratified_folds
 from cellclassifier.errors import InputError
+from cellclassifier.evaluation import ReliabilityCurve
 from cellclassifier.networks import (
     build_linear,
     build_wide_deep,
@@ -26,6 +28,7 @@ from cellclassifier.training.stacking import (
     train_by_stacking,
 )
 from cellclassifier.training.stacking.layers import Weighted, logits_layer
+from cellclassifier.training.stacking.mapping import LogitMap, fit_map
 from cellclassifier.training.stacking.weights import PENALTY, stacking_weights
 from cellclassifier.trust import calibrate_temperature
 
@@ -248,15 +251,65 @@ def test_accuracy_out_of_fold_is_that_on_other_cells(trained):
     assert fitted > home + 0.02
 
 
-def test_the_network_before_says_of_cells_apart_what_counted_for_the_weights(trained):
-    """It is made of the members that have not seen the first fold."""
-    apart = trained.stacked.apart
+def without_map(examples, monkeypatch, config=CONFIG):
+    identity = LogitMap(np.eye(N_TYPES), np.zeros(N_TYPES))
+    monkeypatch.setattr(stacked, "fit_map", lambda *_: identity)
+    return stacked_on(examples, config=config)
+
+
+def test_the_network_before_says_of_cells_apart_what_counted_for_the_weights(trained, monkeypatch):
+    """It is made of the members that have not seen the first fold, and has no map."""
+    plain = without_map(trained.examples, monkeypatch)
+    np.testing.assert_array_equal(plain.apart, trained.stacked.apart)
     model = network_of(trained.stacked.layers_before)
-    logits = predict_logits(model, trained.examples.expression[apart])
-    expected = trained.stacked.out_of_fold[apart]
+    logits = predict_logits(model, trained.examples.expression[plain.apart])
+    expected = plain.out_of_fold[plain.apart]
     np.testing.assert_allclose(
         centred(logits), centred(expected), atol=1e-4 * np.abs(expected).max()
     )
+
+
+def test_logits_out_of_fold_come_from_maps_that_have_not_seen_the_cell():
+    """Another label of a cell makes no difference to what is said of it, but for other cells."""
+    logits, codes = 3 * np.random.default_rng(0).normal(size=(90, N_TYPES)), np.arange(90) % N_TYPES
+    groups = stratified_folds(codes, 3, np.random.default_rng(5))
+    own = groups[1][1]
+
+    def mapped(labels, monkeypatch):
+        monkeypatch.setattr(stacked, "stratified_folds", lambda *_: groups)
+        return stacked._map_of_logits(logits, labels, np.arange(5, 90), np.random.default_rng(5))
+
+    others = codes.copy()
+    others[own] = (codes[own] + 1) % N_TYPES
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        (_, before), (whole, after) = (mapped(labels, monkeypatch) for labels in (codes, others))
+    np.testing.assert_array_equal(before[own], after[own])
+    assert not np.allclose(before[groups[0][1]], after[groups[0][1]], atol=1e-3)
+    assert not np.allclose(whole(logits[own]), after[own], atol=1e-3)
+
+
+def test_the_map_of_all_cells_is_part_of_the_network_and_of_no_other(monkeypatch):
+    examples, maps = cells(60, seed=1), []
+    monkeypatch.setattr(stacked, "n_cores", lambda: 1)  # the maps come in their order
+
+    def keeping(*held_out):
+        maps.append(fit_map(*held_out))
+        return maps[-1]
+
+    monkeypatch.setattr(stacked, "fit_map", keeping)
+    found = stacked_on(examples, config=SHORT)
+    plain = without_map(examples, monkeypatch, SHORT)
+    old, new = (predict_logits(network_of(of.layers), examples.expression) for of in (plain, found))
+    np.testing.assert_allclose(centred(new), centred(maps[0](old)), atol=1e-4 * np.abs(new).max())
+    assert not np.allclose(centred(new), centred(old), atol=1e-2)
+    for with_map, without in zip(found.shifted, plain.shifted, strict=True):
+        np.testing.assert_array_equal(with_map.kernel, without.kernel)
+
+
+def test_cells_of_a_type_that_nobody_else_has_are_not_known():
+    examples = one_of_the_last(40, 1)
+    found = stacked_on(examples, config=SHORT, n_hidden=8)
+    np.testing.assert_array_equal(found.known, np.arange(1, 40))
 
 
 def test_other_layers_are_for_the_same_features(trained):
@@ -296,6 +349,7 @@ def one_of_the_last(n_cells, n_last):
 
 HARD_CASES = {
     "one-cell-of-a-type": lambda: (one_of_the_last(40, 1), N_TYPES),
+    "one-cell-of-each-type": lambda: (cells(N_TYPES, seed=1), N_TYPES),
     "two-cells-of-a-type": lambda: (one_of_the_last(40, 2), N_TYPES),
     "a-type-without-cells": lambda: (one_of_the_last(40, 0), N_TYPES),
     "more-types-than-cells-in-a-fold": lambda: (cells(20, seed=1, n_types=10), 10),
@@ -364,6 +418,11 @@ def test_training_says_what_it_did():
     )
     right = accuracy(expected.out_of_fold, examples.codes)
     assert record.validation["accuracy"] == pytest.approx(right)
+    np.testing.assert_array_equal(record.held_out.rows, np.arange(60))
+    np.testing.assert_array_equal(record.held_out.logits, expected.out_of_fold)
+    curve = ReliabilityCurve.from_json(record.validation["reliability"])
+    assert curve.n_cells.sum() == record.validation["n_cells"] == 60
+    assert curve.ece == pytest.approx(record.validation["ece"])
     assert record.weights_before_refit[-2].shape == expected.layers.logits.kernel.shape
 
 

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from cellclassifier.data import stratified_split
 from cellclassifier.errors import InputError
+from cellclassifier.evaluation import ReliabilityCurve
 from cellclassifier.networks import build_linear, build_mlp, logits_model, predict_logits
 from cellclassifier.training import TrainingConfig, train_network
 from cellclassifier.training.adam import train_by_adam
@@ -154,6 +155,11 @@ def test_logits_are_divided_by_the_temperature(expression, codes):
     )
     hits = logits.argmax(axis=1) == validation.codes
     assert record.validation["accuracy"] == pytest.approx(hits.mean())
+    np.testing.assert_array_equal(record.held_out.rows, apart)
+    np.testing.assert_allclose(record.held_out.logits, logits, atol=1e-5)
+    curve = ReliabilityCurve.from_json(record.validation["reliability"])
+    assert curve.n_cells.sum() == len(apart)
+    assert curve.ece == record.validation["ece"]
 
 
 @pytest.mark.parametrize(
@@ -239,6 +245,7 @@ def test_refit_trains_on_all_cells_for_the_best_number_of_epochs(
     assert before.history == record.history
     assert before.temperature == record.temperature
     assert before.validation == record.validation
+    np.testing.assert_array_equal(before.held_out.logits, record.held_out.logits)
     assert not np.array_equal(weights_of(model), weights_of(without))
 
 
@@ -262,6 +269,7 @@ def test_no_validation_cells(expression, codes, network, config):
     config = replace(config, epochs=4, validation_fraction=0.0, refit=True)
     record = train_network(build(network), expression, codes, config)
     assert record.validation is None
+    assert record.held_out is None
     assert record.temperature == 1
     assert record.best_epoch == len(record.history) == 4
     assert record.n_cells == len(codes)

@@ -65,6 +65,8 @@ def describe_fit(
         factors=fitted.factors,
         sample=fitted.sample,
         adaptation=fitted.adaptation,
+        conformal=fitted.conformal,
+        novelty=fitted.novelty,
     )
 
 

@@ -9,14 +9,15 @@ import anndata as ad
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from cellclassifier.classifier.account import Origin, describe_fit, describe_model
+from cellclassifier.classifier.comparison import QueryComparison
 from cellclassifier.classifier.fitting import Design, fit_network
 from cellclassifier.classifier.panel import Genes
-from cellclassifier.classifier.recipes import DEFAULT_NETWORK, find_recipe
+from cellclassifier.classifier.recipes import DEFAULT_NETWORK
 from cellclassifier.classifier.shifting import predict_shifted
+from cellclassifier.classifier.trusting import Judge, TrustSettings
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import (
     CountsArguments,
@@ -164,7 +165,10 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         CountsError
             No raw counts can be found or proved.
         """
-        seed, design = check_seed(self.seed), self._design()
+        seed = check_seed(self.seed)
+        design = Design.asked_for(
+            self.network, self.genes, self.gene_order, self.normalisation, self.training
+        )
         build, options = choose_builder(self.network, self.network_options or {})
         cells = LabelledCounts.of(reference, labels_key, strict=strict, **counts)
         fitted = fit_network(build, design, cells, seed=seed, engine=self.engine, watch=watch)
@@ -188,6 +192,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         map_orthologs: bool = False,
         shift: float | None = None,
+        trust: TrustSettings | None = None,
         **counts: Unpack[CountsArguments],
     ) -> Predictions:
         """Return labels and probabilities of `cells` as one value; `cells` are not changed.
@@ -203,6 +208,8 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             How far the cells are from the training cells, for networks that adapt (the default
             does): 0 names each cell for itself; None measures it on the cells as a whole, by
             `profile_shift`, and says it in the result.
+        trust
+            The coverage of prediction sets, and how many known cells may be called unknown.
         **counts
             The keywords of `find_counts`: ``layer``, ``library_size_key``, ``gene_ids``,
             ``allow_non_integer``.
@@ -217,14 +224,13 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Less than a fifth of the model's genes were measured, or those of another species.
         """
         view = self._view(cells, map_orthologs=map_orthologs, **counts)
-        logits, shift = predict_shifted(view, self._predictor(), shift)
-        return Predictions(
-            view.manifest.label_space,
-            softmax(logits, axis=1),
-            cells.obs_names,
-            view.match.gene_coverage,
-            shift,
-        )
+        return self._judged(view, shift, trust)
+
+    def _judged(
+        self, view: ModelView, shift: float | None, trust: TrustSettings | None
+    ) -> Predictions:
+        said, shift = predict_shifted(view, self._predictor(), shift)
+        return Judge.of(view, trust, shift)(view.raw, said)
 
     def expression(
         self,
@@ -260,17 +266,19 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         map_orthologs: bool = False,
         shift: float | None = None,
+        trust: TrustSettings | None = None,
         **counts: Unpack[CountsArguments],
     ) -> ad.AnnData:
         """Write the predictions into `cells`, and return them.
 
-        Keys written, in place: ``obs["predicted_cell_type"]``,
-        ``obs["predicted_cell_type_confidence"]``, ``obsm["cell_type_probabilities"]``,
-        ``uns["cellclassifier"]``. Nothing else is changed; pass ``cells.copy()`` to keep the
-        original as it is. Parameters and errors are those of `classify`.
+        Keys written, in place: those of `write_predictions`. Parameters and errors are those of
+        `classify`.
         """
-        predictions = self.classify(cells, map_orthologs=map_orthologs, shift=shift, **counts)
-        write_predictions(cells, predictions, describe_model(self.manifest_))
+        view = self._view(cells, map_orthologs=map_orthologs, **counts)
+        predictions = self._judged(view, shift, trust)
+        advice = str(QueryComparison.of_sample(view, predictions))
+        model = describe_model(self.manifest_)
+        write_predictions(cells, predictions, {**model, "advice": advice})
         return cells
 
     def score(self, cells: ad.AnnData, labels_key: str, **counts: Unpack[CountsArguments]) -> float:
@@ -359,19 +367,6 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "or CellTypeClassifier.load(path)"
             )
         return self.manifest_
-
-    def _design(self) -> Design:
-        """Return what goes with the network, but for what was asked for."""
-        recipe = find_recipe(self.network)
-        genes = recipe.genes if self.genes is None else self.genes
-        # whoever names genes has put them in order
-        usual_order = recipe.gene_order if isinstance(genes, int | str) else None
-        return Design(
-            genes,
-            self.gene_order or usual_order,
-            self.normalisation or recipe.normalisation,
-            self.training or recipe.training,
-        )
 
     def _predictor(self) -> Predictor:
         """Return what runs the network, made once for a model and an engine."""

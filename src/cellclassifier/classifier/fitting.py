@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.special import softmax
 
 from cellclassifier.classifier.panel import Genes, choose_panel
+from cellclassifier.classifier.recipes import find_recipe
 from cellclassifier.data import (
     AlignedCounts,
     GeneFactors,
@@ -21,7 +23,7 @@ from cellclassifier.modelfile.adaptation import Adaptation
 from cellclassifier.modelfile.sample import MAX_CELLS, ValidationSample
 from cellclassifier.networks import Engine, NetworkBuilder, keras
 from cellclassifier.training import TrainingConfig, TrainingRecord, Watcher, train_network
-from cellclassifier.trust import TypeProfiles
+from cellclassifier.trust import CellEvidence, ConformalScores, NoveltyModel, TypeProfiles
 
 # of a type whose counts are summed in the model's file
 MIN_PROFILE_CELLS = 10
@@ -48,6 +50,27 @@ class Design:
     normalisation: Normalisation
     training: TrainingConfig
 
+    @classmethod
+    def asked_for(
+        cls,
+        network: str | NetworkBuilder,
+        genes: Genes | None,
+        gene_order: GeneOrder | None,
+        normalisation: Normalisation | None,
+        training: TrainingConfig | None,
+    ) -> "Design":
+        """Return what goes with a network, but for what was asked for; None asks for nothing."""
+        recipe = find_recipe(network)
+        genes = recipe.genes if genes is None else genes
+        # whoever names genes has put them in order
+        usual_order = recipe.gene_order if isinstance(genes, int | str) else None
+        return cls(
+            genes,
+            gene_order or usual_order,
+            normalisation or recipe.normalisation,
+            training or recipe.training,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class FittedNetwork:
@@ -59,6 +82,8 @@ class FittedNetwork:
     factors: GeneFactors
     sample: ValidationSample | None
     adaptation: Adaptation | None
+    conformal: ConformalScores | None
+    novelty: NoveltyModel | None
 
 
 def fit_network(
@@ -104,6 +129,7 @@ def fit_network(
         factors,
         _kept_sample(aligned, cells.codes, record, seed),
         _adaptation(aligned, expression, cells, record),
+        *_trust(aligned, factors.axes, expression, cells.codes, record, seed),
     )
 
 
@@ -136,3 +162,29 @@ def _adaptation(
         aligned.counts[summed], aligned.library_size[summed], cells.codes[summed], n_types
     )
     return Adaptation(profiles, np.stack(kernels), np.stack(biases), ViewMoments.of(expression))
+
+
+def _trust(
+    aligned: AlignedCounts,
+    axes: npt.NDArray[np.float32],
+    expression: sparse.csr_matrix,
+    codes: npt.NDArray[np.int32],
+    record: TrainingRecord,
+    seed: int,
+) -> tuple[ConformalScores | None, NoveltyModel | None]:
+    """Return what prediction sets and novelty need; None without cells that were held out."""
+    if record.held_out is None:
+        return None, None
+    rows, logits = record.held_out.rows, record.held_out.logits
+    probabilities = softmax(logits, axis=1)
+    known = CellEvidence(
+        np.asarray(expression @ axes.T, dtype=np.float32),
+        np.empty((0, logits.shape[1])),
+        aligned.counts,
+        np.arange(axes.shape[1], dtype=np.int32),
+        aligned.library_size,
+    )
+    return (
+        ConformalScores.of(probabilities, codes[rows]),
+        NoveltyModel.of(axes, known, codes, rows, probabilities, seed),
+    )

@@ -1,28 +1,46 @@
 """Cells from elsewhere: how far they are from the training cells, and what follows from it."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
+from cellclassifier.classifier.sampling import sample_rows
 from cellclassifier.classifier.view import ModelView
+from cellclassifier.data import RawCounts
 from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.errors import InputError
-from cellclassifier.networks import Predictor, WideDeepPredictor
+from cellclassifier.networks import Predictor, WideDeepOutput, WideDeepPredictor
 from cellclassifier.trust import profile_shift
 
-# the totals of genes over so many cells say enough
-SAMPLE_CELLS = 2_000
-SEED = 0
+# of which dense copies fit in memory, for Keras
 BLOCK_CELLS = 2048
+
+Floats = npt.NDArray[np.float32]
+
+
+class ShiftedPredictor(NamedTuple):
+    """A network for raw counts, adapted to a shift.
+
+    Parameters
+    ----------
+    predict
+        From raw counts of the genes that were matched, any number of cells: logits and embedding.
+        What it says of a cell does not depend on the others.
+    shift
+        What it was adapted to; None where the model does not adapt.
+    """
+
+    predict: Callable[[RawCounts], WideDeepOutput]
+    shift: float | None
 
 
 def predict_shifted(
     view: ModelView, predict: Predictor, shift: float | None
-) -> tuple[npt.NDArray[np.float32], float | None]:
-    """Return the logits of all cells, (n_cells, n_types), and the shift they were named for.
+) -> tuple[WideDeepOutput, float | None]:
+    """Return what a network says of all cells, and the shift they were named for.
 
     Parameters
     ----------
@@ -35,8 +53,30 @@ def predict_shifted(
 
     Returns
     -------
-    logits, shift
-        The shift is None where the model does not adapt.
+    said, shift
+        The embedding is that of the model's novelty. The shift is None where the model does not
+        adapt.
+
+    Raises
+    ------
+    InputError
+        `shift` is negative or not a number.
+    """
+    shifted = adapt(view, predict, shift, n_threads=n_cores())
+    return shifted.predict(view.raw), shifted.shift
+
+
+def adapt(
+    view: ModelView, predict: Predictor, shift: float | None, *, n_threads: int = 1
+) -> ShiftedPredictor:
+    """Return the network for cells like those of `view`, block by block.
+
+    Parameters
+    ----------
+    view, predict, shift
+        As in `predict_shifted`; the shift is measured on the cells of the view.
+    n_threads
+        For a network that runs without Keras, which has all cores for itself.
 
     Raises
     ------
@@ -47,14 +87,20 @@ def predict_shifted(
         raise InputError(f"a shift is a number from 0 on, or None to measure it; not {shift!r}")
     adaptation = view.manifest.adaptation
     if adaptation is None or not isinstance(predict, WideDeepPredictor):
-        return _logits(view, predict), None
+        return ShiftedPredictor(lambda raw: _by_expression(view, predict, raw), None)
     if shift is None:
         shift = measure_shift(view, predict)
-    layer = adaptation.last_layer(*predict.logits, shift)
-    return _logits(view, predict.with_logits(*layer)), shift
+    adapted = replace(
+        predict.with_logits(*adaptation.last_layer(*predict.logits, shift)),
+        embedding=view.components,
+    )
+    on_counts = adapted.on_counts(view.match.target, view.stand_in)
+    return ShiftedPredictor(
+        lambda raw: on_counts(raw.counts, view.scale(raw), n_threads=n_threads), shift
+    )
 
 
-def measure_shift(view: ModelView, predict: Predictor) -> float:
+def measure_shift(view: ModelView, predict: WideDeepPredictor) -> float:
     """Return how far cells are from the training cells of a model that adapts.
 
     It depends on the set of cells as a whole, not on their order or number beyond chance, and is
@@ -63,11 +109,10 @@ def measure_shift(view: ModelView, predict: Predictor) -> float:
     adaptation, raw = view.manifest.adaptation, view.raw
     if adaptation is None:
         return 0.0
-    if len(raw) > SAMPLE_CELLS:
-        rows = np.random.default_rng(SEED).permutation(len(raw))[:SAMPLE_CELLS]
-        raw = raw[np.sort(rows)]
+    raw = raw[sample_rows(len(raw))]
     aligned = view.aligned(raw)
-    logits = predict(view.manifest.normalisation.apply(aligned), view.stand_in)
+    predict_counts = predict.on_counts(view.match.target, view.stand_in)
+    logits, _ = predict_counts(raw.counts, view.scale(raw), n_threads=n_cores())
     return profile_shift(
         adaptation.profiles,
         aligned.counts,
@@ -77,17 +122,12 @@ def measure_shift(view: ModelView, predict: Predictor) -> float:
     )
 
 
-def _logits(view: ModelView, predict: Predictor) -> npt.NDArray[np.float32]:
-    """Return the logits of all cells, block by block."""
+def _by_expression(view: ModelView, predict: Predictor, raw: RawCounts) -> WideDeepOutput:
+    """Return what a network says of cells, from expression, block by block."""
 
-    def of_block(start: int) -> npt.NDArray[np.float32]:
-        block = view.aligned(view.raw[start : start + BLOCK_CELLS])
-        return predict(view.manifest.normalisation.apply(block), view.stand_in)
+    def of_block(block: RawCounts) -> WideDeepOutput:
+        expression = view.manifest.normalisation.apply(view.aligned(block))
+        return WideDeepOutput(predict(expression, view.stand_in), view.embed(expression))
 
-    starts = range(0, len(view.raw), BLOCK_CELLS)
-    if not isinstance(predict, WideDeepPredictor):
-        return np.concatenate([of_block(start) for start in starts])
-    # what is compiled, and not Keras, can do several blocks at once, each on its thread
-    predict = replace(predict, n_threads=1)
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_cores()) as threads:
-        return np.concatenate(list(threads.map(of_block, starts)))
+    said = [of_block(block) for block in raw.blocks(BLOCK_CELLS)]
+    return WideDeepOutput(*map(np.concatenate, zip(*said, strict=True)))

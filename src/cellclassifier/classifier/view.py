@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from cellclassifier.data import (
@@ -84,10 +85,33 @@ class ModelView:
             return expression
         return sparse.csr_matrix(self.stand_in.fill(expression))
 
+    @property
+    def components(self) -> npt.NDArray[np.float32] | None:
+        """What the novelty of cells is told by, (n_panel, n_dimensions); None for nothing."""
+        novelty = self.manifest.novelty
+        return None if novelty is None else novelty.components
+
+    def embed(self, expression: sparse.csr_matrix) -> npt.NDArray[np.float32]:
+        """Return expression on the components, stand-ins included, (n_cells, n_dimensions)."""
+        if self.components is None:
+            return np.empty((expression.shape[0], 0), np.float32)
+        embedding = expression @ self.components
+        if self.stand_in is not None:
+            embedding = embedding + self.stand_in.missing_part(expression) @ self.components
+        return np.asarray(embedding, dtype=np.float32)
+
     def aligned(self, block: RawCounts) -> AlignedCounts:
         """Return the counts of some of the cells in the order of the model's genes."""
         return AlignedCounts(
             select_genes(block.counts, self.match),
-            block.library_size * self.library_factor,
+            self.library_size(block),
             self.match.gene_coverage,
         )
+
+    def scale(self, block: RawCounts) -> npt.NDArray[np.float64]:
+        """Return what the counts of some of the cells are multiplied by, see `Normalisation`."""
+        return self.manifest.normalisation.scale(self.library_size(block))
+
+    def library_size(self, block: RawCounts) -> npt.NDArray[np.float64]:
+        """Return the library sizes, (n_cells,), as they would be had all genes been measured."""
+        return block.library_size * self.library_factor

@@ -2,12 +2,13 @@
 
 import os
 import sys
+import warnings
 from importlib.metadata import version
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from cyclopts import App, CycloptsError
 
-from cellclassifier.errors import CellClassifierError
+from cellclassifier.errors import CellClassifierError, InputWarning
 
 FAILED = 1
 MISUSED = 2
@@ -18,7 +19,7 @@ TRACEBACK = "CELLCLASSIFIER_TRACEBACK"
 COMMANDS = {
     "check": ("check", "Say what a file holds, and how well a model can name its cells."),
     "train": ("commands", "Train a classifier on labelled cells."),
-    "annotate": ("commands", "Name the type of each cell of a file."),
+    "annotate": ("annotate", "Name the type of each cell of a file."),
     "evaluate": ("commands", "Score annotated cells against their true types."),
     "inspect": ("commands", "Show what a model file says, or a network of the original study."),
     "import": ("import_model", "Make a model file of a whole-model .h5 file of Keras 2."),
@@ -55,6 +56,7 @@ def build_app() -> App:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command; an error is one line on stderr and a non-zero status, never a traceback."""
+    warnings.showwarning = _show_warning
     try:
         build_app()(arguments)
     except CellClassifierError as error:
@@ -75,5 +77,25 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    print(f"cellclassifier: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    _tell(message)
     sys.exit(status)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning of ours as one line, and that of another package as Python does."""
+    if issubclass(category, InputWarning):
+        _tell(f"note: {message}")
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+        (file or sys.stderr).write(text)
+
+
+def _tell(message: str) -> None:
+    print(f"cellclassifier: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201

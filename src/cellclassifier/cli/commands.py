@@ -100,52 +100,6 @@ def train(
     say(f"wrote {out}")
 
 
-def annotate(
-    cells: Path,
-    *,
-    model: Path,
-    out: Path,
-    engine: Literal["keras", "lowlevel"] = "keras",
-    map_orthologs: Switch = False,
-    shift: float | None = None,
-    options: CellsOptions = AS_FOUND,
-) -> None:
-    """Name the type of each cell of a file.
-
-    Parameters
-    ----------
-    cells
-        Cells with raw counts, or values that provably come from counts: .h5ad, .zarr, 10x .h5 or
-        folder, .loom, .csv, .tsv, .mat or .rds.
-    model
-        The model file.
-    out
-        The annotated copy to write, .h5ad or .zarr; the keys it gains are listed in
-        docs/reference/keys.md.
-    engine
-        What runs the network: keras, or lowlevel, which is faster for convolutional networks on a
-        processor and needs TensorFlow.
-    map_orthologs
-        Name mouse cells by a model of human ones, or the reverse, through one-to-one orthologues.
-    shift
-        How far the cells are from the training cells. It is measured on the cells as a whole unless
-        it is given; 0 names each cell for itself.
-    """
-    import cellclassifier as cc
-    from cellclassifier.data import check_cells_path, read_predictions
-    from cellclassifier.files import check_writable
-    from cellclassifier.reporting import predictions_table
-
-    check_writable(check_cells_path(out))
-    classifier = cc.CellTypeClassifier.load(model, engine=engine)
-    named = classifier.annotate(
-        options.read(cells), map_orthologs=map_orthologs, shift=shift, **options.counts
-    )
-    cc.write_cells(named, out)
-    Console().print(predictions_table(read_predictions(named)))
-    say(f"wrote {out}")
-
-
 def evaluate(
     named: Path,
     *,

@@ -9,7 +9,7 @@ from scipy import sparse
 from cellclassifier.data.counts import RawCounts
 from cellclassifier.data.genes import GenePanel
 from cellclassifier.data.matching import MIN_GENE_COVERAGE, GeneMatch, match_genes
-from cellclassifier.data.selection import select_columns
+from cellclassifier.data.selection import gather_columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,25 +46,5 @@ def align_genes(
 
 
 def select_genes(counts: sparse.csr_matrix, match: GeneMatch) -> sparse.csr_matrix:
-    """Move the columns of one block of cells to their places in the panel.
-
-    The result has sorted indices, so that the same cells give the same bits however their genes
-    were ordered; counts of several columns that go to one place are added.
-    """
-    n_values = len(counts.data)
-    values, places = np.empty(n_values, np.float32), np.empty(n_values, np.int32)
-    row_ends = np.empty(counts.shape[0] + 1, np.int64)
-    n_selected = select_columns(
-        counts.data,
-        counts.indices,
-        counts.indptr,
-        match.target.astype(np.int32),
-        (values, places, row_ends),
-        match.n_panel,
-    )
-    aligned = sparse.csr_matrix(
-        (values[:n_selected], places[:n_selected], row_ends),
-        shape=(counts.shape[0], match.n_panel),
-    )
-    aligned.has_canonical_format = True
-    return aligned
+    """Move the columns of one block of cells to their places in the panel; see `gather_columns`."""
+    return gather_columns(counts, match.target, match.n_panel)

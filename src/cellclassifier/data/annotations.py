@@ -12,17 +12,20 @@ import pandas as pd
 
 from cellclassifier.data.formats.on_disk import lies_in_zarr
 from cellclassifier.data.formats.zarr_store import check_not_in_use
-from cellclassifier.errors import FileFormatError, InputError, LabelError
+from cellclassifier.errors import FileFormatError, InputError, InputWarning, LabelError
 from cellclassifier.files import replacing
 from cellclassifier.labels import LabelSpace, shown
-from cellclassifier.predictions import Predictions
+from cellclassifier.predictions import STATUSES, UNKNOWN, CellTrust, Predictions
 
 LABEL_KEY = "predicted_cell_type"
 CONFIDENCE_KEY = "predicted_cell_type_confidence"
+SET_KEY = "predicted_cell_type_set"
+NOVELTY_KEY = "predicted_cell_type_novelty"
+STATUS_KEY = "predicted_cell_type_status"
 PROBABILITIES_KEY = "cell_type_probabilities"
 PROVENANCE_KEY = "cellclassifier"
 
-MIN_CELLS_PER_TYPE = 2
+MIN_TYPES = 2
 # what pandas, Python and R make of a missing value when they make a text of it
 MISSING = ("", "nan", "NaN", "<NA>", "None", "NA")
 # The format of a store is anndata's setting, and 0.12 has a notice about the next default for each
@@ -48,7 +51,10 @@ def read_labels(cells: ad.AnnData, labels_key: str) -> npt.NDArray[np.object_]:
 def read_training_labels(
     cells: ad.AnnData, labels_key: str, *, strict: bool = False
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.intp]]:
-    """Return labels fit to train on: two types or more, each of two cells or more.
+    """Return labels fit to train on: two types or more that have two cells or more.
+
+    A type of a single cell is learned like any other, with a warning: it can be found again, but
+    nothing can be said of how well.
 
     Parameters
     ----------
@@ -57,7 +63,8 @@ def read_training_labels(
     labels_key
         The column of ``obs``.
     strict
-        Whether to refuse missing labels; otherwise cells without one are left out.
+        Whether to refuse missing labels, and types of a single cell; otherwise cells without a
+        label are left out.
 
     Returns
     -------
@@ -76,19 +83,34 @@ def read_training_labels(
         raise LabelError(_says_missing(missing, labels_key))
     labels = labels[~missing]
     sizes = pd.Series(labels).value_counts()
-    if len(sizes) < 2:
+    if len(sizes) < MIN_TYPES:
         raise LabelError(
             f"all {len(labels):,} cells have the one label {shown(sizes.index)} in "
             f".obs['{labels_key}']; a classifier needs two types or more"
         )
-    small = sizes[sizes < MIN_CELLS_PER_TYPE]
-    if len(small):
-        raise LabelError(
-            f"{len(small)} types in .obs['{labels_key}'] have a single cell: "
-            f"{shown(sorted(small.index))}; "
-            f"at least {MIN_CELLS_PER_TYPE} are needed. Drop or merge these types"
-        )
+    _check_single_cells(sizes, labels_key, strict=strict)
     return labels, np.flatnonzero(~missing)
+
+
+def _check_single_cells(sizes: pd.Series, labels_key: str, *, strict: bool) -> None:
+    """Refuse types of one cell where they must not be, or where they are all there is; or warn."""
+    single = sizes[sizes == 1]
+    if not len(single):
+        return
+    found = (
+        f"{len(single)} types in .obs['{labels_key}'] have a single cell: "
+        f"{shown(sorted(single.index))}"
+    )
+    if strict or len(sizes) - len(single) < MIN_TYPES:
+        raise LabelError(
+            f"{found}; at least {MIN_TYPES} types of two cells or more are needed, and with strict "
+            "all have to be. Drop or merge these types"
+        )
+    warnings.warn(
+        f"{found}; nothing tells how well these are found. Drop or merge them, if that matters",
+        InputWarning,
+        stacklevel=2,
+    )
 
 
 def _texts(
@@ -123,11 +145,17 @@ def write_predictions(
     cells
         Gets these keys, which replace older ones of the same name:
 
-        - ``obs["predicted_cell_type"]``, categorical over all types of the model;
+        - ``obs["predicted_cell_type"]``, categorical over all types of the model, and ``unknown``
+          where cells were to be labelled so;
         - ``obs["predicted_cell_type_confidence"]``, the probability of that type, float32;
+        - where the model knows how it errs: ``obs["predicted_cell_type_set"]``, the types of the
+          prediction set, such as ``"B | T"``; ``obs["predicted_cell_type_novelty"]``, float32;
+          ``obs["predicted_cell_type_status"]``, categorical: ``assigned``, ``ambiguous``,
+          ``unknown``, ``low_depth`` or ``low_coverage``;
         - ``obsm["cell_type_probabilities"]``, (n_cells, n_types), float32;
         - ``uns["cellclassifier"]``: ``labels``, the types in the order of those columns,
-          ``gene_coverage``, ``shift`` where the model adapts to it, and `provenance`.
+          ``gene_coverage``, ``shift`` where the model adapts to it, ``set_coverage`` where there
+          are sets, and `provenance`.
     predictions
         Of the same cells, in the same order.
     provenance
@@ -139,15 +167,48 @@ def write_predictions(
             f"{shown(predictions.cell_names[:2])}, not of the {cells.n_obs:,} cells such as "
             f"{shown(cells.obs_names[:2])}"
         )
-    labels = list(predictions.label_space.labels)
-    cells.obs[LABEL_KEY] = pd.Categorical(predictions.labels, categories=labels)
+    cells.obs[LABEL_KEY] = as_labels(named_codes(predictions), predictions.label_space)
     cells.obs[CONFIDENCE_KEY] = predictions.confidence
+    trust = predictions.trust
+    for key in (SET_KEY, NOVELTY_KEY, STATUS_KEY):
+        if trust is None and key in cells.obs:
+            del cells.obs[key]  # of another model
+    if trust is not None:
+        cells.obs[SET_KEY] = pd.Categorical(predictions.label_space.join(trust.sets))
+        cells.obs[NOVELTY_KEY] = trust.novelty
+        cells.obs[STATUS_KEY] = pd.Categorical.from_codes(trust.status, pd.Index(STATUSES))
     cells.obsm[PROBABILITIES_KEY] = predictions.probabilities
-    cells.uns[PROVENANCE_KEY] = {
-        **provenance,
-        "labels": np.array(labels, dtype=object),
+    cells.uns[PROVENANCE_KEY] = {**provenance, **said_of_all(predictions)}
+
+
+def named_codes(predictions: Predictions) -> npt.NDArray[np.intp]:
+    """Return the code of each cell's label, (n_cells,); n_types for ``unknown``."""
+    trust = predictions.trust
+    if trust is None or not trust.label_unknown:
+        return predictions.codes
+    is_unknown = trust.status == STATUSES.index(UNKNOWN)
+    return np.where(is_unknown, len(predictions.label_space), predictions.codes)
+
+
+def as_labels(codes: npt.NDArray[np.integer], space: LabelSpace) -> Any:  # noqa: ANN401
+    """Return the labels that `named_codes` stands for, categorical over all types of the model."""
+    labels = list(space.labels)
+    if len(codes) and codes.max() == len(labels):
+        if UNKNOWN in labels:
+            codes = np.where(codes == len(labels), labels.index(UNKNOWN), codes)
+        else:
+            labels.append(UNKNOWN)
+    return pd.Categorical.from_codes(codes, pd.Index(labels))
+
+
+def said_of_all(predictions: Predictions) -> dict[str, Any]:
+    """Return what ``uns["cellclassifier"]`` holds of predictions, but for their provenance."""
+    trust, shift = predictions.trust, predictions.shift
+    return {
+        "labels": np.array(predictions.label_space.labels, dtype=object),
         "gene_coverage": predictions.gene_coverage,
-        **({} if predictions.shift is None else {"shift": predictions.shift}),
+        **({} if shift is None else {"shift": shift}),
+        **({} if trust is None else {"set_coverage": trust.coverage}),
     }
 
 
@@ -174,13 +235,28 @@ def read_predictions(cells: ad.AnnData) -> Predictions:
         gene_coverage = float(cells.uns[PROVENANCE_KEY]["gene_coverage"])
         shift = cells.uns[PROVENANCE_KEY].get("shift")
         shift = None if shift is None else float(shift)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+        trust = _read_trust(cells, LabelSpace(tuple(labels)))
+    except (ValueError, KeyError, TypeError, IndexError, LabelError) as error:
         raise InputError(
             f"uns['{PROVENANCE_KEY}'] is not what annotate wrote: {error!r}; annotate again"
         ) from error
     probabilities = np.asarray(cells.obsm[PROBABILITIES_KEY], dtype=np.float32)
     space = LabelSpace(tuple(labels))
-    return Predictions(space, probabilities, cells.obs_names, gene_coverage, shift)
+    return Predictions(space, probabilities, cells.obs_names, gene_coverage, shift, trust)
+
+
+def _read_trust(cells: ad.AnnData, space: LabelSpace) -> CellTrust | None:
+    """Return what stands in the columns; None where they are not all there."""
+    coverage = cells.uns[PROVENANCE_KEY].get("set_coverage")
+    if coverage is None or not {SET_KEY, NOVELTY_KEY, STATUS_KEY} <= set(cells.obs):
+        return None
+    status = pd.Categorical(cells.obs[STATUS_KEY].astype(str), categories=STATUSES)
+    return CellTrust(
+        space.split(cells.obs[SET_KEY].astype(str)),
+        float(coverage),
+        cells.obs[NOVELTY_KEY].to_numpy(dtype=np.float32),
+        np.asarray(status.codes, dtype=np.int8),
+    )
 
 
 def write_cells(cells: ad.AnnData, path: str | Path) -> None:

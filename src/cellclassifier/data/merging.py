@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from cellclassifier.data.genes import GenePanel
@@ -33,10 +34,22 @@ def merge_duplicates(
     n_genes = int(numbers.max(initial=-1)) + 1
     if n_genes == len(genes):
         return counts, genes
+    return add_columns(counts, numbers, n_genes), first_of_each(genes, numbers)
+
+
+def add_columns(
+    counts: sparse.csr_matrix, numbers: npt.NDArray[np.intp], n_genes: int
+) -> sparse.csr_matrix:
+    """Add the counts of the columns of one number; `numbers` has the shape (n_columns,)."""
     merged = sparse.csr_matrix(
         (counts.data.copy(), numbers[counts.indices].astype(np.int32), counts.indptr.copy()),
         shape=(counts.shape[0], n_genes),
     )
     merged.sum_duplicates()
+    return merged
+
+
+def first_of_each(genes: GenePanel, numbers: npt.NDArray[np.intp]) -> GenePanel:
+    """Return the first gene of each number, from 0."""
     _, first = np.unique(numbers, return_index=True)
-    return merged, replace(genes[first], resolution=genes.resolution)
+    return replace(genes[first], resolution=genes.resolution)

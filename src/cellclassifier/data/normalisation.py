@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from cellclassifier.data.alignment import AlignedCounts
@@ -47,12 +48,21 @@ class Normalisation:
         """Return expression, shape (n_cells, n_panel), CSR, float32; zeros stay zero."""
         counts = aligned.counts
         values = counts.data.astype(np.float64)
-        if self.method == "log1p_per_library":
-            # a cell without counts has no value to scale
-            scale = self.counts_per_cell / np.maximum(aligned.library_size, 1.0)
-            values *= np.repeat(scale, np.diff(counts.indptr))
+        values *= np.repeat(self.scale(aligned.library_size), np.diff(counts.indptr))
         expression = np.log1p(values).astype(np.float32)
         return sparse.csr_matrix((expression, counts.indices, counts.indptr), shape=counts.shape)
+
+    def scale(self, library_size: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return what each cell's counts are multiplied by, (n_cells,): expression is log1p of it.
+
+        >>> Normalisation(counts_per_cell=300).scale(np.array([1500.0])).tolist()
+        [0.2]
+        """
+        if self.method == "log1p":
+            return np.ones_like(library_size)
+        # a cell without counts has no value to scale
+        scale: npt.NDArray[np.float64] = self.counts_per_cell / np.maximum(library_size, 1.0)
+        return scale
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings for the model file."""

@@ -1,65 +1,158 @@
 """Columns of sparse cells to their places in a panel, compiled."""
 
-import numba
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from scipy import sparse
+
+from cellclassifier.data.compiling import compiled, instruction
 
 Integers = npt.NDArray[np.integer]
+# where a row is put in order: values and places as they come, (longest row + 1,); the total of each
+# place, (n_panel,), and a bit for each, which says whether it is filled: both all zero
+Scratch = tuple[
+    npt.NDArray[np.float32], npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]
+]
 
-# which bit of 64 is set, by the six highest bits of its product with a de Bruijn sequence
-DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
-BIT = np.empty(64, np.int64)
-for _bit in range(64):
-    BIT[((1 << _bit) * int(DE_BRUIJN) % 2**64) >> 58] = _bit
+BITS = 64
 
 
-@numba.njit(nogil=True, cache=True)
-def select_columns(
-    data: npt.NDArray[np.floating],
+@instruction
+def lowest_bit(_typing: Any, bits: Any) -> Any:  # noqa: ANN401, ARG001  (types of numba)
+    """Return the place of the lowest bit that is set, in one instruction."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), generate
+
+
+@compiled()
+def scratch_for(n_panel: int, ends: Integers) -> Scratch:
+    """Return what `order_row` needs for rows that end at `ends`, (n_rows + 1,)."""
+    longest = 0
+    for row in range(len(ends) - 1):
+        longest = max(longest, ends[row + 1] - ends[row])
+    return (
+        np.empty(longest + 1, np.float32),
+        np.empty(longest + 1, np.uint32),
+        np.zeros(n_panel, np.float32),
+        np.zeros(n_panel // BITS + 1, np.uint64),
+    )
+
+
+@compiled()
+def order_row(
+    data: npt.NDArray[np.number],
     indices: Integers,
-    ends: Integers,
     target: npt.NDArray[np.int32],
-    selected: tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.int64]],
-    n_panel: int,
+    scratch: Scratch,
+    values: npt.NDArray[np.float32],
+    places: npt.NDArray[np.uint32],
 ) -> int:
-    """Write each row's entries, in the order of the panel; return how many there are.
+    """Write one row's entries, in the order of the panel; return how many there are.
 
-    Entries that go to one place are added, in the order in which they stand. A bit for each place
-    says which are filled; reading the bits in turn puts a row in order, quicker than sorting.
+    Entries that go to one place are added, in the order in which they stand. Reading a bit for each
+    place in turn puts a row in order, quicker than sorting.
 
     Parameters
     ----------
-    data, indices, ends
-        Of a CSR matrix, (n_rows, n_columns).
+    data, indices
+        Of one row of a CSR matrix, the same shape.
     target
         Shape (n_columns,): the place of each column, negative for none.
-    selected
-        Where data, (n_values,), indices, the same shape, and ends, (n_rows + 1,), are written.
-    n_panel
-        The number of places.
+    scratch
+        From `scratch_for`.
+    values, places
+        Where they are written.
     """
-    values, places, row_ends = selected
-    total = np.zeros(n_panel, np.float32)
-    filled = np.zeros(n_panel // 64 + 1, np.uint64)
+    found, found_places, total, filled = scratch
     one = np.uint64(1)
+    # unsigned numbers, for numba asks of others whether they count from the end; and no branch, for
+    # nobody can foresee which genes are in the panel
+    n_found = np.uint64(0)
+    for entry in range(len(data)):
+        place = target[np.uint64(indices[entry])]
+        found[n_found] = data[entry]
+        found_places[n_found] = np.uint32(place)
+        n_found += np.uint64(place >= 0)
+    for entry in range(n_found):
+        place = found_places[entry]
+        total[place] += found[entry]
+        filled[place >> np.uint32(6)] |= one << np.uint64(place & np.uint32(63))
+    n_written = np.uint64(0)
+    for word in range(np.uint64(len(filled))):
+        bits = filled[word]
+        filled[word] = 0
+        while bits:
+            place = word * np.uint64(BITS) + lowest_bit(bits)
+            bits &= bits - one
+            values[n_written] = total[place]
+            places[n_written] = place
+            total[place] = 0
+            n_written += one
+    return int(n_written)
+
+
+def gather_columns(
+    counts: sparse.csr_matrix, target: npt.NDArray[np.integer], n_places: int
+) -> sparse.csr_matrix:
+    """Return rows with their columns at other places, (n_rows, n_places), CSR, float32.
+
+    The result has sorted indices, so that the same cells give the same bits however their genes
+    were ordered; counts of several columns that go to one place are added.
+
+    Parameters
+    ----------
+    counts
+        Shape (n_rows, n_columns), CSR.
+    target
+        Shape (n_columns,): the place of each column, negative for none.
+    n_places
+        The number of places.
+
+    Examples
+    --------
+    >>> counts = sparse.csr_matrix(np.float32([[1, 2, 0, 4]]))
+    >>> gather_columns(counts, np.array([1, -1, 0, 1]), 2).toarray().tolist()
+    [[0.0, 5.0]]
+    """
+    n_values = len(counts.data)
+    values, places = np.empty(n_values, np.float32), np.empty(n_values, np.uint32)
+    row_ends = np.empty(counts.shape[0] + 1, np.int64)
+    matrix = counts.data, counts.indices, counts.indptr
+    n_written = _select(matrix, target.astype(np.int32), n_places, (values, places, row_ends))
+    gathered = sparse.csr_matrix(
+        (values[:n_written], places[:n_written].view(np.int32), row_ends),
+        shape=(counts.shape[0], n_places),
+    )
+    gathered.has_canonical_format = True
+    return gathered
+
+
+@compiled()
+def _select(
+    matrix: tuple[npt.NDArray[np.number], Integers, Integers],
+    target: npt.NDArray[np.int32],
+    n_places: int,
+    selected: tuple[npt.NDArray[np.float32], npt.NDArray[np.uint32], npt.NDArray[np.int64]],
+) -> int:
+    """Write each row's entries, in the order of the places; return how many there are.
+
+    Values, places and ends of rows are written into the arrays of `selected`.
+    """
+    data, indices, ends = matrix
+    values, places, row_ends = selected
+    scratch = scratch_for(n_places, ends)
     n_written = 0
     row_ends[0] = 0
     for row in range(len(ends) - 1):
-        for entry in range(ends[row], ends[row + 1]):
-            place = target[indices[entry]]
-            if place >= 0:
-                total[place] += np.float32(data[entry])
-                filled[place >> 6] |= one << np.uint64(place & 63)
-        for word in range(len(filled)):
-            bits = filled[word]
-            filled[word] = 0
-            while bits:
-                lowest = bits & (~bits + one)
-                bits ^= lowest
-                place = word * 64 + BIT[(lowest * DE_BRUIJN) >> np.uint64(58)]
-                values[n_written] = total[place]
-                places[n_written] = place
-                n_written += 1
-                total[place] = 0
+        entries = slice(ends[row], ends[row + 1])
+        n_written += order_row(
+            data[entries], indices[entries], target, scratch, values[n_written:], places[n_written:]
+        )
         row_ends[row + 1] = n_written
     return n_written

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from cellclassifier.errors import FileFormatError, LabelError
 from cellclassifier.evaluation.metrics import confusion_matrix, log_loss, per_type_scores
 from cellclassifier.evaluation.refusing import AnsweredCurve
 from cellclassifier.evaluation.reliability import N_BINS, ReliabilityCurve
-from cellclassifier.evaluation.set_scores import SetScores
+from cellclassifier.evaluation.set_scores import SetScores, merge_sets
 from cellclassifier.files import replacing
 from cellclassifier.labels import LabelSpace, shown
 from cellclassifier.predictions import Predictions
@@ -229,7 +229,10 @@ def _mapped(
     summed = np.zeros((len(predictions), len(coarse)), dtype=np.float32)
     for fine_column, coarse_column in enumerate(columns):
         summed[:, coarse_column] += predictions.probabilities[:, fine_column]
-    mapped = Predictions(coarse, summed, predictions.cell_names, predictions.gene_coverage)
+    trust = predictions.trust
+    if trust is not None:
+        trust = replace(trust, sets=merge_sets(trust.sets, columns, len(coarse)))
+    mapped = replace(predictions, label_space=coarse, probabilities=summed, trust=trust)
     return [label_map[label] for label in true_labels], mapped
 
 
@@ -245,6 +248,7 @@ def _scored(
     f1_of_present = scores[n_true > 0, 2]
     correct = predictions.codes == truth
     truth_column = np.where(truth < len(predictions.label_space), truth, -1)
+    trust = predictions.trust
     return Evaluation(
         n_cells=len(truth),
         accuracy=float(correct.mean()),
@@ -253,6 +257,7 @@ def _scored(
         log_loss=log_loss(truth_column, predictions.probabilities),
         reliability=ReliabilityCurve.of(predictions.confidence, correct),
         answered=AnsweredCurve.of(predictions.confidence, correct),
+        sets=None if trust is None else SetScores.of(truth_column, trust.sets, trust.coverage),
         per_type={
             label: TypeScores(float(precision), float(recall), float(f1), int(n_cells))
             for label, (precision, recall, f1), n_cells in zip(

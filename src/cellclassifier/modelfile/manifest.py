@@ -8,14 +8,17 @@ import numpy as np
 
 from cellclassifier.data import GeneFactors, GenePanel, Normalisation
 from cellclassifier.errors import InputError, LabelError, ModelFileError
+from cellclassifier.evaluation import ReliabilityCurve
 from cellclassifier.labels import LabelSpace
 from cellclassifier.modelfile.adaptation import Adaptation
 from cellclassifier.modelfile.sample import ValidationSample
+from cellclassifier.trust import ConformalScores, NoveltyModel
 
 FORMAT_NAME = "cellclassifier model"
-FORMAT = 3
-# format 1 had no validation cells, format 2 no gene factors and no weights for shifted cells
-READABLE_FORMATS = (1, 2, 3)
+FORMAT = 4
+# format 1 had no validation cells, format 2 no gene factors and no weights for shifted cells,
+# format 3 no scores of held-out cells and nothing about novelty
+READABLE_FORMATS = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,10 @@ class Manifest:
     adaptation
         How the network changes for cells that differ from its training cells, in a member of its
         own; None where it does not.
+    conformal
+        For prediction sets, in a member of its own; None where no cells were held out.
+    novelty
+        What known cells are like, in a member of its own; None where too few were held out.
     """
 
     network: Mapping[str, Any]
@@ -61,6 +68,8 @@ class Manifest:
     factors: GeneFactors | None = None
     sample: ValidationSample | None = None
     adaptation: Adaptation | None = None
+    conformal: ConformalScores | None = None
+    novelty: NoveltyModel | None = None
     # known once the file is written or read: SHA-256 of cellclassifier.json, which holds the
     # hashes of all other parts and so stands for the whole model
     sha256: str | None = field(default=None)
@@ -109,7 +118,7 @@ class Manifest:
                 label_space=LabelSpace(_texts(content["labels"]), tuple(content["ontology_ids"])),
                 normalisation=Normalisation(**content["normalisation"]),
                 calibration=dict(content["calibration"]),
-                training=dict(content["training"]),
+                training=_training(content["training"]),
                 versions=dict(content["versions"]),
                 created=str(content["created"]),
                 factors=_means(content["genes"]),
@@ -126,6 +135,15 @@ def _network(network: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(network.get("options", {}), dict):  # files before tuning have none
         raise TypeError(f"the network's options are {network['options']!r}")
     return dict(network)
+
+
+def _training(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Check what tables show of the held-out cells; files of earlier releases have none of it."""
+    kept = dict(training)
+    scores = kept.get("validation")
+    if isinstance(scores, dict) and "reliability" in scores:
+        ReliabilityCurve.from_json({**scores["reliability"]})
+    return kept
 
 
 def _panel(genes: Mapping[str, Any]) -> GenePanel:

@@ -14,6 +14,7 @@ from cellclassifier.data import GeneFactors
 from cellclassifier.errors import ModelFileError
 from cellclassifier.modelfile.adaptation import Adaptation
 from cellclassifier.modelfile.sample import ValidationSample
+from cellclassifier.trust import ConformalScores, NoveltyModel
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
@@ -68,6 +69,10 @@ def _factors(arrays: Arrays, n_genes: int, _: int) -> GeneFactors:
     return GeneFactors.from_arrays(arrays, n_genes=n_genes)
 
 
+def _scores(arrays: Arrays, _: int, n_types: int) -> ConformalScores:
+    return ConformalScores.from_arrays(arrays, n_types=n_types)
+
+
 # each by its name in the archive; a new one is a line here and a field of the manifest
 ARRAY_MEMBERS: Mapping[str, ArrayMember] = MappingProxyType(
     {
@@ -77,6 +82,10 @@ ARRAY_MEMBERS: Mapping[str, ArrayMember] = MappingProxyType(
         "genes.npz": ArrayMember("factors", "gene factors", 2**30, _factors),
         "shift.npz": ArrayMember(
             "adaptation", "weights for shifted cells", 8 * 2**30, Adaptation.from_arrays
+        ),
+        "sets.npz": ArrayMember("conformal", "scores of held-out cells", 2**30, _scores),
+        "novelty.npz": ArrayMember(
+            "novelty", "statistics of known cells", 2**30, NoveltyModel.from_arrays
         ),
     }
 )

@@ -3,6 +3,7 @@
 from cellclassifier.networks.adoption import as_classifier
 from cellclassifier.networks.backend import free_memory, keras
 from cellclassifier.networks.cnn import ConvBlock, build_cnn
+from cellclassifier.networks.counts_predictor import CountsPredictor, WideDeepOutput
 from cellclassifier.networks.engines import Engine, Predictor, check_engine, choose_predictor
 from cellclassifier.networks.inference import divide_logits, logits_model, predict_logits, to_batch
 from cellclassifier.networks.linear import build_linear
@@ -23,9 +24,11 @@ __all__ = [
     "NETWORKS",
     "PRESETS",
     "ConvBlock",
+    "CountsPredictor",
     "Engine",
     "NetworkBuilder",
     "Predictor",
+    "WideDeepOutput",
     "WideDeepPredictor",
     "as_classifier",
     "build_cnn",

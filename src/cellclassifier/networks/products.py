@@ -2,18 +2,21 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from cellclassifier.data.compiling import compiled
 from cellclassifier.data.counts.cells import n_cores
+from cellclassifier.networks.tiles import Entries, Layout, TiledKernels, multiply_tiles
 
 Floats = npt.NDArray[np.float32]
 # below so many multiplications a second thread costs more than it saves
 MIN_PARALLEL = 2_000_000
+ROWS_AT_ONCE = 64
 
 
 def times_dense(
@@ -37,25 +40,26 @@ def times_dense(
     >>> times_dense(sparse.csr_matrix([[0.0, 2.0]]), np.float32([[1.0], [3.0]])).tolist()
     [[6.0]]
     """
-    out = np.zeros((matrix.shape[0], dense.shape[1]), dtype=np.float32)
-    dense = np.ascontiguousarray(dense, dtype=np.float32)
-    data, ends = matrix.data.astype(np.float32, copy=False), matrix.indptr
+    kernel = TiledKernels.of([np.asarray(dense, np.float32)])
+    entries = (
+        matrix.data.astype(np.float32, copy=False)[None],
+        matrix.indices.astype(np.int32, copy=False).view(np.uint32),
+        matrix.indptr.astype(np.int64, copy=False),
+    )
+    out = np.empty((matrix.shape[0], kernel.n_columns), dtype=np.float32)
     n_threads = n_threads or _n_threads()
     if matrix.nnz * dense.shape[1] < MIN_PARALLEL or n_threads == 1:
-        _add_rows(data, matrix.indices, ends, dense, out)
-        return out
-    # parts of as many entries each, not of as many rows
-    shares = np.linspace(0, matrix.nnz, n_threads + 1)
-    bounds = np.searchsorted(ends, shares, side="left")
-    parts = [slice(*ends_of_part) for ends_of_part in pairwise(bounds)]
-
-    def add_part(rows: slice) -> None:
-        part_of_ends = ends[rows.start : rows.stop + 1]
-        _add_rows(data, matrix.indices, part_of_ends, dense, out[rows])
-
-    with ThreadPoolExecutor(n_threads) as threads:
-        list(threads.map(add_part, parts))
-    return out
+        _multiply(kernel.layout, kernel.n_lines, entries, slice(0, len(out)), out)
+    else:
+        # parts of as many entries each, not of as many rows
+        shares = np.linspace(0, matrix.nnz, n_threads + 1)
+        bounds = np.searchsorted(matrix.indptr, shares, side="left").tolist()
+        bounds[-1] = len(out)
+        with ThreadPoolExecutor(n_threads) as threads:
+            parts = [slice(*ends_of_part) for ends_of_part in pairwise(bounds)]
+            multiply = partial(_multiply, kernel.layout, kernel.n_lines, entries)
+            list(threads.map(lambda rows: multiply(rows, out), parts))
+    return np.ascontiguousarray(out[:, : dense.shape[1]])
 
 
 def _n_threads() -> int:
@@ -64,17 +68,11 @@ def _n_threads() -> int:
     return max(1, min(int(asked), n_cores())) if asked.isdigit() else n_cores()
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract"})
-def _add_rows(
-    data: Floats,
-    indices: npt.NDArray[np.integer],
-    ends: npt.NDArray[np.integer],
-    dense: Floats,
-    out: Floats,
-) -> None:
-    for row in range(len(ends) - 1):
-        total = out[row]
-        for entry in range(ends[row], ends[row + 1]):
-            value, line = data[entry], dense[indices[entry]]
-            for column in range(len(total)):
-                total[column] += value * line[column]
+@compiled()
+def _multiply(layout: Layout, n_lines: int, entries: Entries, rows: slice, out: Floats) -> None:
+    """Multiply some rows, so many at a time that their entries stay in the cache for each tile."""
+    values, places, ends = entries
+    for first in range(rows.start, rows.stop, ROWS_AT_ONCE):
+        some = slice(first, min(first + ROWS_AT_ONCE, rows.stop))
+        of_rows = values, places, ends[first : some.stop + 1]
+        multiply_tiles(layout, n_lines, of_rows, out[some])

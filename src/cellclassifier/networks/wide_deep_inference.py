@@ -6,11 +6,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from cellclassifier.data import StandIn, ViewMoments, sparse_views
+from cellclassifier.data import StandIn, ViewMoments
 from cellclassifier.data.views import NEAR_LINEAR
 from cellclassifier.networks.backend import keras
+from cellclassifier.networks.counts_predictor import CountsPredictor, MissingGenes
 from cellclassifier.networks.heads import LOGITS
-from cellclassifier.networks.products import times_dense
+from cellclassifier.networks.tiles import TiledKernels
+from cellclassifier.networks.view_products import ViewProducts
 from cellclassifier.networks.wide_deep import WIDE_DEEP
 
 N_VIEWS = len(NEAR_LINEAR) + 1
@@ -34,15 +36,16 @@ class WideDeepPredictor:
         Kernel, (3 n_genes + n_hidden, n_types), and bias, (n_types,).
     moments
         For genes that were not measured.
-    n_threads
-        As in `times_dense`.
+    embedding
+        Shape (n_genes, n_dimensions), or None: what else expression is multiplied with, in the same
+        pass.
     """
 
     projection: Floats
     hidden: tuple[Floats, Floats]
     logits: tuple[Floats, Floats]
     moments: ViewMoments
-    n_threads: int | None = None
+    embedding: Floats | None = None
 
     @classmethod
     def of(cls, model: keras.Model, moments: ViewMoments) -> "WideDeepPredictor":
@@ -59,54 +62,65 @@ class WideDeepPredictor:
 
     def __call__(self, expression: sparse.csr_matrix, stand_in: StandIn | None) -> Floats:
         """Return the logits of expression, (n_cells, n_genes): (n_cells, n_types), float32."""
-        kernels, of_hidden = self._kernels()
-        views = sparse_views(expression)
-        linear: npt.NDArray[np.floating] = self._times(views[0], kernels[0]) + self._times(
-            expression, kernels[-1]
+        n_cells, n_genes = expression.shape
+        relative = sparse.csr_matrix(
+            (np.expm1(expression.data), expression.indices, expression.indptr),
+            shape=expression.shape,
         )
-        # what stands on the same view is multiplied in one go
-        both = self._times(views[NEAR], np.hstack([kernels[NEAR], self.projection]))
-        n_types = kernels[0].shape[1]
-        linear = linear + both[:, :n_types]
-        projected: npt.NDArray[np.floating] = both[:, n_types:]
-        if stand_in is not None:
-            scores = (
-                self._times(expression, stand_in.to_scores) - stand_in.mean @ stand_in.to_scores
-            )
-            to_logits, to_projection = self._missing(stand_in, kernels)
-            linear = linear + to_logits[0] + scores @ to_logits[1]
-            projected = projected + to_projection[0] + scores @ to_projection[1]
-        kernel, bias = self.hidden
-        hidden = np.maximum(projected @ kernel + bias, 0)
-        return (linear + hidden @ of_hidden + self.logits[1]).astype(np.float32, copy=False)
+        predict = self.on_counts(np.arange(n_genes), stand_in)
+        return predict(relative, np.ones(n_cells)).logits
 
-    def _times(self, matrix: sparse.csr_matrix, dense: Floats) -> Floats:
-        return times_dense(matrix, dense, n_threads=self.n_threads)
+    def on_counts(
+        self, target: npt.NDArray[np.integer], stand_in: StandIn | None
+    ) -> CountsPredictor:
+        """Return the network for raw counts of other genes than its own.
 
-    def _kernels(self) -> tuple[list[Floats], Floats]:
-        """Return the part of the last kernel for each view, and that for the hidden units."""
+        Parameters
+        ----------
+        target
+            Shape (n_measured,): the place of each measured gene in the network's, or -1.
+        stand_in
+            For those of the network's genes that were not measured; None where all were.
+        """
         n_genes = len(self.projection)
-        kernel = self.logits[0]
-        parts = np.split(kernel, [n_genes * (n + 1) for n in range(N_VIEWS)])
-        return parts[:-1], parts[-1]
+        *parts, of_hidden = np.split(self.logits[0], [n_genes * (n + 1) for n in range(N_VIEWS)])
+        nothing = np.empty((n_genes, 0), np.float32)
+        embedding = nothing if self.embedding is None else self.embedding
+        kernels = [np.hstack([kernel, nothing]) for kernel in parts]
+        kernels[NEAR] = np.hstack([parts[NEAR], self.projection])
+        kernels[-1] = np.hstack([parts[-1], embedding])
+        missing = None
+        if stand_in is not None:
+            missing = self._missing(stand_in, [*parts, self.projection, embedding])
+            kernels[-1] = np.hstack([kernels[-1], stand_in.to_scores])
+        return CountsPredictor(
+            ViewProducts(TiledKernels.of(kernels), np.asarray(target, np.int32)),
+            (TiledKernels.of([self.hidden[0]]), self.hidden[1]),
+            (TiledKernels.of([of_hidden]), self.logits[1]),
+            embedding.shape[1],
+            missing,
+        )
 
-    def _missing(
-        self, stand_in: StandIn, kernels: list[Floats]
-    ) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
-        """Return what missing genes add to logits and projection: a constant, and by the scores."""
+    def _missing(self, stand_in: StandIn, kernels: list[Floats]) -> MissingGenes:
+        """Return what missing genes add to logits, projection and embedding."""
         missing = ~stand_in.measured
-        axes = stand_in.axes[:, missing]  # (n_axes, n_missing)
         means = [*self.moments.mean[:, missing], stand_in.mean[missing]]
         slopes = [*self.moments.slope[:, missing], np.ones(missing.sum(), dtype=np.float32)]
-        constant = sum(mean @ kernel[missing] for mean, kernel in zip(means, kernels, strict=True))
-        by_score = sum(
-            (axes * slope) @ kernel[missing] for slope, kernel in zip(slopes, kernels, strict=True)
+        # where a gene is missing, a view is its mean plus, by the scores, its slope times the axes
+        lines = [
+            np.vstack([mean, stand_in.axes[:, missing] * slope])
+            for mean, slope in zip(means, slopes, strict=True)
+        ]  # (1 + n_axes, n_missing)
+        *of_views, projection, embedding = (kernel[missing] for kernel in kernels)
+        added = np.hstack(
+            [
+                sum(line @ kernel for line, kernel in zip(lines, of_views, strict=True)),
+                lines[NEAR] @ projection,
+                lines[-1] @ embedding,
+            ]
         )
-        projection = self.projection[missing]
-        return (
-            (constant, by_score),
-            (means[NEAR] @ projection, (axes * slopes[NEAR]) @ projection),
-        )
+        centre = stand_in.mean @ stand_in.to_scores
+        return MissingGenes(added[0] - centre @ added[1:], TiledKernels.of([added[1:]]))
 
 
 def is_wide_deep(model: keras.Model) -> bool:

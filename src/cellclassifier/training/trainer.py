@@ -10,8 +10,10 @@ from scipy import sparse
 from scipy.special import softmax
 
 from cellclassifier.data import stratified_split
+from cellclassifier.data.splitting import Rows
 from cellclassifier.errors import InputError
-from cellclassifier.evaluation.metrics import expected_calibration_error, log_loss
+from cellclassifier.evaluation import ReliabilityCurve
+from cellclassifier.evaluation.metrics import log_loss
 from cellclassifier.networks import (
     Engine,
     check_engine,
@@ -48,6 +50,22 @@ class Solver(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What a network says of training cells that it had not seen, after calibration.
+
+    Parameters
+    ----------
+    rows
+        Of the training cells, ascending, (n_held_out,).
+    logits
+        Shape (n_held_out, n_types), float32.
+    """
+
+    rows: Rows
+    logits: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
 class TrainingRecord:
     """What happened in a training, for the model file.
 
@@ -62,8 +80,12 @@ class TrainingRecord:
     temperature
         By which the logits were divided.
     validation
-        ``n_cells``, ``accuracy``, ``log_loss``, ``ece`` on the cells set apart, before any refit
-        and after the temperature, which was fitted on the same cells; None without such cells.
+        ``n_cells``, ``accuracy``, ``log_loss``, ``ece`` and ``reliability``, the values of a
+        `ReliabilityCurve`, on the cells of `held_out`; None without such cells.
+    held_out
+        The cells set apart, before any refit and after the temperature, which was fitted on the
+        same cells; of an ensemble, all cells whose type its members had seen elsewhere, after a map
+        of the logits that was fitted without the cell. None without such cells.
     apart
         The rows of the cells set apart.
     weights_before_refit
@@ -79,6 +101,7 @@ class TrainingRecord:
     best_epoch: int
     temperature: float
     validation: dict[str, Any] | None
+    held_out: HeldOut | None
     apart: npt.NDArray[np.intp]
     weights_before_refit: tuple[npt.NDArray[np.float32], ...] | None
     shifted: tuple[DenseWeights, ...] = ()
@@ -147,9 +170,9 @@ def train_network(
     history = solve(logits, training, validation, config, rng, watch)
     best_epoch = _best_epoch(history)
 
-    held_out = predict_logits(logits, validation.expression)
-    temperature = calibrate_temperature(held_out, validation.codes)
-    scores = _validation_scores(held_out / np.float32(temperature), validation.codes)
+    of_apart = predict_logits(logits, validation.expression)
+    temperature = calibrate_temperature(of_apart, validation.codes)
+    held_out = HeldOut(apart, of_apart / np.float32(temperature)) if len(apart) else None
 
     before_refit = None
     if config.refit and len(validation):
@@ -162,7 +185,14 @@ def train_network(
         training = examples
     divide_logits(model, temperature)
     return TrainingRecord(
-        len(training), history, best_epoch, temperature, scores, apart, before_refit
+        n_cells=len(training),
+        history=history,
+        best_epoch=best_epoch,
+        temperature=temperature,
+        validation=_validation_scores(held_out, codes),
+        held_out=held_out,
+        apart=apart,
+        weights_before_refit=before_refit,
     )
 
 
@@ -182,12 +212,15 @@ def _train_stacked(
     stacked.layers_before.put_into(logits)
     before = tuple(logits.get_weights())
     stacked.layers.put_into(logits)
+    known = stacked.known
+    held_out = HeldOut(known, stacked.out_of_fold[known]) if len(known) else None
     return TrainingRecord(
         n_cells=len(examples),
         history=history,
         best_epoch=len(history),
         temperature=1.0,  # part of the members' shares
-        validation=_validation_scores(stacked.out_of_fold, examples.codes),
+        validation=_validation_scores(held_out, examples.codes),
+        held_out=held_out,
         apart=stacked.apart,
         weights_before_refit=before,
         shifted=stacked.shifted,
@@ -213,15 +246,19 @@ def _best_epoch(history: list[dict[str, float]]) -> int:
 
 
 def _validation_scores(
-    logits: npt.NDArray[np.float32], codes: npt.NDArray[np.int32]
+    held_out: HeldOut | None, codes: npt.NDArray[np.int32]
 ) -> dict[str, Any] | None:
-    if not len(codes):
+    """Return what the model file says of held-out cells; `codes` are those of all cells."""
+    if held_out is None:
         return None
-    probabilities = softmax(logits, axis=1)
-    correct = probabilities.argmax(axis=1) == codes
+    truth = codes[held_out.rows]
+    probabilities = softmax(held_out.logits, axis=1)
+    correct = probabilities.argmax(axis=1) == truth
+    reliability = ReliabilityCurve.of(probabilities.max(axis=1), correct)
     return {
-        "n_cells": len(codes),
+        "n_cells": len(truth),
         "accuracy": float(correct.mean()),
-        "log_loss": log_loss(codes, probabilities),
-        "ece": expected_calibration_error(probabilities.max(axis=1), correct),
+        "log_loss": log_loss(truth, probabilities),
+        "ece": reliability.ece,
+        "reliability": reliability.to_json(),
     }

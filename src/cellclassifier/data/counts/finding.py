@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from cellclassifier.data.counts.cells import Floats
 from cellclassifier.data.counts.diagnosis import looks_estimated, scaled_total
 from cellclassifier.data.counts.integers import seen_instead_of_counts
-from cellclassifier.data.counts.inversion import invert
+from cellclassifier.data.counts.inversion import Inversion, invert
 from cellclassifier.data.counts.libraries import LibrarySizes, LibrarySizeUnknownError, total_counts
 from cellclassifier.data.counts.matrices import to_csr, without_zeros
 from cellclassifier.data.counts.places import RAW, Place, places_of
@@ -28,13 +29,15 @@ ALLOW = "allow_non_integer=True (--allow-non-integer on the command line)"
 
 
 @dataclass(frozen=True, eq=False)
-class _Found:
-    """Counts, and in what place."""
+class Found:
+    """Counts, in what place, and what made counts of its values: nothing, where both are unset."""
 
     counts: sparse.csr_matrix
     library_size: Floats
     place: Place
     evidence: str
+    inversion: Inversion | None = None
+    is_estimated: bool = False
 
 
 @dataclass(eq=False)
@@ -102,6 +105,23 @@ def find_counts(
     >>> raw.evidence, raw.library_size.tolist()
     ('raw counts in X', [5.0, 2.0])
     """
+    found = search_counts(
+        cells,
+        layer=layer,
+        library_size_key=library_size_key,
+        allow_non_integer=allow_non_integer,
+    )
+    return _raw_counts(found, cells, gene_ids)
+
+
+def search_counts(
+    cells: ad.AnnData,
+    *,
+    layer: str | None = None,
+    library_size_key: str | None = None,
+    allow_non_integer: bool = False,
+) -> Found:
+    """Do what `find_counts` does, but for the genes; what it found holds for some of many cells."""
     if cells.n_obs == 0 or cells.n_vars == 0:
         raise InputError(
             f"there is nothing to read: {cells.n_obs} cells and {cells.n_vars} genes; "
@@ -120,12 +140,12 @@ def find_counts(
     if found is None:
         problems = "; ".join(f"{one.place.name} {one.problem}" for one in refused)
         raise CountsError(f"no raw counts were found: {problems or 'there is no matrix'}. {FIX}")
-    return _raw_counts(found, cells, gene_ids)
+    return found
 
 
 def _in_larger_raw(
     cells: ad.AnnData, places: list[Place], library_sizes: LibrarySizes
-) -> _Found | None:
+) -> Found | None:
     """Return the counts of ``raw`` where it has more genes than the other places.
 
     These were cut down to some genes then, and their sums are no library sizes.
@@ -143,7 +163,7 @@ def _in_larger_raw(
 
 def _raw(
     cells: ad.AnnData, places: list[Place], library_sizes: LibrarySizes, refused: list[_Refused]
-) -> _Found | None:
+) -> Found | None:
     """Return the first place with counts as they are, noting why the places before it are not."""
     for place in places:
         try:
@@ -159,14 +179,14 @@ def _raw(
             library_size = library_sizes.of_counts(
                 total_counts(values), place.name, cells.obs_names
             )
-            return _Found(values, library_size, place, f"raw counts in {place.name}")
+            return Found(values, library_size, place, f"raw counts in {place.name}")
         refused.append(_Refused(place, values if scan.may_be_undone else None, problem))
     return None
 
 
 def _recovered(
     cells: ad.AnnData, library_sizes: LibrarySizes, refused: list[_Refused]
-) -> _Found | None:
+) -> Found | None:
     """Return the first place whose values are provably a transform of counts."""
     for one in refused:
         if one.values is None:
@@ -180,13 +200,15 @@ def _recovered(
             continue
         library_sizes.of_counts(inversion.measured, one.place.name, cells.obs_names)
         evidence = f"{one.place.name} is {inversion}, undone exactly: every value came out whole"
-        return _Found(inversion.counts, inversion.library_size, one.place, evidence)
+        return Found(
+            inversion.counts, inversion.library_size, one.place, evidence, inversion=inversion
+        )
     return None
 
 
 def _estimated(
     cells: ad.AnnData, library_sizes: LibrarySizes, refused: list[_Refused], *, allowed: bool
-) -> _Found | None:
+) -> Found | None:
     """Return the first place with what may be estimates of counts, or advise to allow them."""
     for one in refused:
         if one.values is None:
@@ -199,7 +221,7 @@ def _estimated(
                 total_counts(one.values), one.place.name, cells.obs_names
             )
             evidence = f"estimated counts in {one.place.name}, not whole, taken as they are"
-            return _Found(one.values, library_size, one.place, evidence)
+            return Found(one.values, library_size, one.place, evidence, is_estimated=True)
         elif looks_estimated(one.values):
             one.add(
                 "if they are counts corrected for ambient RNA or estimated (SoupX, CellBender, "
@@ -208,15 +230,25 @@ def _estimated(
     return None
 
 
-def _raw_counts(found: _Found, cells: ad.AnnData, gene_ids: str | None) -> RawCounts:
+def _raw_counts(found: Found, cells: ad.AnnData, gene_ids: str | None) -> RawCounts:
     genes = GenePanel.of_var(found.place.var, gene_ids)
     check_orientation(cells.obs_names, genes)
-    empty = np.flatnonzero(found.library_size == 0)
-    if len(empty):
-        raise InputError(
-            f"{len(empty):,} cells have no counts at all, such as "
-            f"{shown(cells.obs_names[empty[:3]])}; "
-            "remove them first: scanpy.pp.filter_cells(adata, min_counts=1)"
-        )
+    check_not_empty(found.library_size, cells.obs_names)
     counts, genes = merge_duplicates(found.counts.astype(np.float32, copy=False), genes)
     return RawCounts(counts, found.library_size, genes, cells.obs_names, found.evidence)
+
+
+def check_not_empty(library_size: Floats, cell_names: pd.Index) -> None:
+    """Refuse cells without any counts.
+
+    Raises
+    ------
+    InputError
+        There are such cells.
+    """
+    empty = np.flatnonzero(library_size == 0)
+    if len(empty):
+        raise InputError(
+            f"{len(empty):,} cells have no counts at all, such as {shown(cell_names[empty[:3]])}; "
+            "remove them first: scanpy.pp.filter_cells(adata, min_counts=1)"
+        )

@@ -16,6 +16,8 @@ from cellclassifier.data.counts.cells import FilledCells
 # cells looked at, and the fewest values of a cell that tell something
 N_SAMPLE = 256
 MIN_VALUES = 20
+# values of which one is nearly always above one, where any is
+FIRST_VALUES = 10_000
 # cells without a gap below their largest value, of this many or more, all of them: ranks
 MIN_RANKS = 10
 MIN_CELLS = 3
@@ -63,7 +65,7 @@ def seen_instead_of_counts(values: sparse.csr_matrix) -> str | None:
     cells = FilledCells.of(values)
     if not len(cells):
         return None
-    if values.data.max() == 1:
+    if values.data[:FIRST_VALUES].max() == 1 and values.data.max() == 1:
         return _seen_once(values)
     which = np.unique(np.linspace(0, len(cells) - 1, min(N_SAMPLE, len(cells))).astype(np.intp))
     some = [

@@ -92,12 +92,13 @@ def rounded_to(values: npt.NDArray[np.floating]) -> int | None:
     """Return the decimals all values are rounded to, or None where they are not rounded."""
     first = values[: 2**12]
     for decimals in range(1, MAX_DECIMALS + 1):
-        if _is_rounded_to(first, decimals) and _is_rounded_to(values, decimals):
+        if is_rounded_to(first, decimals) and is_rounded_to(values, decimals):
             return decimals
     return None
 
 
-def _is_rounded_to(values: npt.NDArray[np.floating], decimals: int) -> bool:
+def is_rounded_to(values: npt.NDArray[np.floating], decimals: int) -> bool:
+    """Tell whether all values are rounded to so many decimals."""
     scaled = values.astype(np.float64) * 10**decimals
     # storing a rounded number costs no more than half a unit in the last place
     slack = np.maximum(scaled, 1.0) * FLOAT32_EPS

@@ -6,9 +6,10 @@ few different counts. So each different value is proved once, and looked up from
 
 import math
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from cellclassifier.data.compiling import compiled
 
 # places for the different values of a cell, a power of two, and how many of them may fill
 N_PLACES, N_REMEMBERED = 2**13, 6000
@@ -16,7 +17,7 @@ N_PLACES, N_REMEMBERED = 2**13, 6000
 SPREAD, SHIFT = 2654435761, 32 - 13
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def prove_logarithms(
     values: npt.NDArray[np.float32],
     bounds: npt.NDArray[np.intp],
@@ -75,7 +76,7 @@ def prove_logarithms(
         summary[0, cell], summary[1, cell], summary[2, cell] = n_off, total, largest
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _proved(value: float, one: float, log_base: float, share: float) -> tuple[float, float]:
     """Return the count of a value, and one where it does not agree with the unit."""
     scaled = math.expm1(value * log_base)

@@ -1,5 +1,6 @@
 """The library sizes: the counts of each cell over all genes that were measured."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import anndata as ad
@@ -70,7 +71,9 @@ class LibrarySizes:
             return cls(totals=_totals(cells.obs))
         if key == GENES_PRESENT and key not in cells.obs:
             return cls(genes_present=True)
-        return cls(given=_column(cells.obs, key))
+        if key not in cells.obs:
+            raise no_such_column(key, cells.obs.columns)
+        return cls(given=given_sizes(cells.obs[key], key))
 
     @property
     def likely_key(self) -> str:
@@ -128,10 +131,19 @@ def _totals(obs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(whole, index=obs.index)
 
 
-def _column(obs: pd.DataFrame, key: str) -> npt.NDArray[np.float64]:
-    if key not in obs:
-        raise InputError(f"there is no column '{key}' in .obs; it has {shown(obs.columns)}")
-    column = obs[key]
+def no_such_column(key: str, columns: Iterable[str]) -> InputError:
+    """Return the error that says which columns there are."""
+    return InputError(f"there is no column '{key}' in .obs; it has {shown(columns)}")
+
+
+def given_sizes(column: pd.Series, key: str) -> npt.NDArray[np.float64]:
+    """Return library sizes, (n_cells,), out of the column that the user names.
+
+    Raises
+    ------
+    InputError
+        It does not hold counts a cell.
+    """
     if not pd.api.types.is_numeric_dtype(column):
         raise InputError(f".obs['{key}'] holds {shown(column.head(3))}, not counts a cell")
     library_size = np.asarray(column, dtype=np.float64)

@@ -1,6 +1,6 @@
 """Where an AnnData may keep counts, in the order in which they are looked for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +32,7 @@ def places_of(cells: ad.AnnData, layer: str | None) -> Iterator[Place]:
         There is no such layer.
     """
     if layer is not None and layer not in cells.layers:
-        named = [name for name in cells.layers if name is not None]  # in anndata 0.13 X is None
-        raise InputError(f"there is no layer '{layer}'; there are {shown(named)}")
+        raise no_such_layer(layer, [name for name in cells.layers if name is not None])
     if layer is not None or COUNTS_LAYER in cells.layers:
         name = COUNTS_LAYER if layer is None else layer
         yield Place(f"layers['{name}']", lambda: cells.layers[name], cells.var)
@@ -43,6 +42,11 @@ def places_of(cells: ad.AnnData, layer: str | None) -> Iterator[Place]:
         yield Place("X", lambda: cells.X, cells.var)
     if cells.raw is not None:
         yield Place(RAW, lambda: cells.raw.X, _raw_var(cells))
+
+
+def no_such_layer(layer: str, layers: Iterable[str]) -> InputError:
+    """Return the error that says which layers there are."""
+    return InputError(f"there is no layer '{layer}'; there are {shown(layers)}")
 
 
 def _raw_var(cells: ad.AnnData) -> pd.DataFrame:

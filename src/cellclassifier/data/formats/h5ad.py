@@ -60,19 +60,31 @@ def read_h5ad(path: Path) -> ad.AnnData:
     >>> cells.shape, type(cells.X)
     ((2, 3), <class 'h5py._hl.dataset.Dataset'>)
     """
+    file = open_h5ad(path)
+    try:
+        # the file stays open for as long as one of its matrices is in use
+        return read_slots(file) if is_current(file) else ad.read_h5ad(path)
+    except READ_ERRORS as error:
+        raise cannot_read(path, "AnnData", error) from error
+
+
+def open_h5ad(path: Path) -> h5py.File:
+    """Open an ``.h5ad`` file, and read nothing.
+
+    Raises
+    ------
+    FileFormatError
+        It is no HDF5 file, or lacks the tables of cells and genes.
+    """
     file = open_hdf5(path, "an h5ad file")
     if not {"obs", "var"} <= set(file):
         raise FileFormatError(
             f"'{path}' is an HDF5 file but not an h5ad file: it lacks obs and var "
             f"and has {sorted(file)}"
         )
-    try:
-        # the file stays open for as long as one of its matrices is in use
-        return read_slots(file) if _is_current(file) else ad.read_h5ad(path)
-    except READ_ERRORS as error:
-        raise cannot_read(path, "AnnData", error) from error
+    return file
 
 
-def _is_current(file: h5py.File) -> bool:
+def is_current(file: h5py.File) -> bool:
     """Tell whether the tables are of the form that anndata has written since 0.7."""
     return all(file[key].attrs.get("encoding-type") == "dataframe" for key in ("obs", "var"))

@@ -54,7 +54,7 @@ def read_slots(root: Group) -> ad.AnnData:
         varm=_each(root, "varm", read_elem),
         obsp=_each(root, "obsp", stored_matrix),
         varp=_each(root, "varp", stored_matrix),
-        raw=_read_raw(root["raw"]) if _has(root, "raw") else None,
+        raw=_read_raw(root["raw"]) if has_slot(root, "raw") else None,
     )
 
 
@@ -69,12 +69,13 @@ def lies_in_zarr(cells: ad.AnnData) -> bool:
 
 
 def _each(root: Group, slot: str, read: Callable[[Any], Any]) -> dict[str, Any] | None:
-    if not _has(root, slot):
+    if not has_slot(root, slot):
         return None
     return {key: read(root[slot][key]) for key in root[slot]}
 
 
-def _has(root: Group, slot: str) -> bool:
+def has_slot(root: Group, slot: str) -> bool:
+    """Tell whether a slot of AnnData is there and has something in it."""
     # anndata writes what is not there as an array without values
     return slot in root and root[slot].attrs.get("encoding-type") != "null"
 

@@ -18,6 +18,7 @@ from cellclassifier.errors import FileFormatError, OutputError
 MARKS = ("zarr.json", ".zgroup", ".zmetadata")
 # arrays of a sparse matrix of which no stretch is all zeros, which zarr would not store
 PARTS_WITHOUT_ZEROS = ("data", "indices")
+STORE_ERRORS = (*READ_ERRORS, zipfile.BadZipFile)
 # cells whose matrices lie in a store: a file that is replaced lives on, but a store does not
 _IN_USE: WeakValueDictionary[tuple[Path, int], ad.AnnData] = WeakValueDictionary()
 
@@ -30,6 +31,23 @@ def read_zarr(path: Path) -> ad.AnnData:
     FileFormatError
         It is no store of AnnData, it is broken, or an array in it would have to be unpickled.
     """
+    store = open_store(path)
+    try:
+        cells = read_slots(store)
+    except STORE_ERRORS as error:
+        raise cannot_read(path, "AnnData", error) from error
+    _IN_USE[path.resolve(), id(cells)] = cells
+    return cells
+
+
+def open_store(path: Path) -> zarr.Group:
+    """Open a store of AnnData, and read nothing.
+
+    Raises
+    ------
+    FileFormatError
+        It is no store of AnnData, a part of it is missing, or would have to be unpickled.
+    """
     try:
         store = zarr.open_group(path, mode="r")
         if missing := [key for key in ("obs", "var") if key not in store]:
@@ -37,11 +55,9 @@ def read_zarr(path: Path) -> ad.AnnData:
         arrays = list(_arrays(store))
         _refuse_pickles(arrays)
         _refuse_holes(store, arrays)
-        cells = read_slots(store)
-    except (*READ_ERRORS, zipfile.BadZipFile) as error:
+    except STORE_ERRORS as error:
         raise cannot_read(path, "AnnData", error) from error
-    _IN_USE[path.resolve(), id(cells)] = cells
-    return cells
+    return store
 
 
 def check_not_in_use(path: Path) -> None:

@@ -2,21 +2,24 @@
 
 Logistic regression on three views of the cells, at several points on the way to its optimum, and
 perceptrons: each is trained on the cells of two folds out of three, three times over, and what it
-says of the third decides how much it counts. Then all are trained on all cells. As the sum of
-linear layers is one, the ensemble ends as a single network of the family.
+says of the third decides how much it counts, and what their sum says, how its logits are mapped.
+Then all are trained on all cells. As sums and maps of linear layers are such layers, the ensemble
+ends as a single network of the family.
 """
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from cellclassifier.data import sparse_views, stratified_folds
+from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.data.splitting import Rows
 from cellclassifier.training.config import TrainingConfig
 from cellclassifier.training.examples import Examples
 from cellclassifier.training.progress import Watcher
-from cellclassifier.training.softmax_loss import DenseWeights
+from cellclassifier.training.softmax_loss import DenseWeights, one_blas_thread
 from cellclassifier.training.stacking.layers import (
     N_FOLDS,
     N_TOWERS,
@@ -24,6 +27,7 @@ from cellclassifier.training.stacking.layers import (
     Weighted,
     logits_layer,
 )
+from cellclassifier.training.stacking.mapping import MAX_LOGITS, LogitMap, fit_map
 from cellclassifier.training.stacking.paths import MAX_CELLS, Head, fit_heads
 from cellclassifier.training.stacking.towers import Towers, train_towers
 from cellclassifier.training.stacking.weights import stacking_weights
@@ -53,11 +57,15 @@ class Stacked:
         Other weights of its last layer: for cells that differ somewhat from the training's, and
         for cells that differ much.
     out_of_fold
-        Logits for each cell by members that have not seen it, (n_cells, n_types).
+        Logits for each cell by members, and by a map of their sum, that have not seen it,
+        (n_cells, n_types).
+    known
+        The cells whose type the members of their `out_of_fold` have seen, ascending.
     apart
         The cells of the first fold.
     layers_before
-        The network's weights by the members that have not seen the first fold.
+        The network's weights by the members that have not seen the first fold; without a map, as
+        any that is learned on the other folds owes something to this one, see `_map_of_logits`.
     shares
         How much each member counts: heads first, checkpoint by checkpoint, then the towers.
     """
@@ -65,6 +73,7 @@ class Stacked:
     layers: StackedLayers
     shifted: tuple[DenseWeights, DenseWeights]
     out_of_fold: Floats
+    known: Rows
     apart: Rows
     layers_before: StackedLayers
     shares: npt.NDArray[np.float64]
@@ -109,10 +118,14 @@ def train_by_stacking(
     *by_fold, final, far_trial, far = _fit_all(views, folds, n_types, config, rng)
 
     members = _out_of_fold(views, folds, by_fold, towers)
-    known = _cells_of_known_types(examples.codes, folds, rng)
-    shares = stacking_weights(list(members[:, known]), examples.codes[known])
+    known = _cells_of_known_types(examples.codes, folds)
+    sample = _some(known, rng)
+    shares = stacking_weights(list(members[:, sample]), examples.codes[sample])
     late_shares, late = np.zeros_like(shares), [fit.is_late for fit in by_fold[0]] + [True]
-    late_shares[late] = stacking_weights(list(members[late][:, known]), examples.codes[known])
+    late_shares[late] = stacking_weights(list(members[late][:, sample]), examples.codes[sample])
+    summed = np.tensordot(shares, members, 1)
+    sample = _some(sample, rng, MAX_LOGITS // n_types)
+    mapping, out_of_fold = _map_of_logits(summed, examples.codes, sample, rng)
 
     shape = views[0].expression.shape[1], n_hidden, n_types
     equally = np.full(N_TOWERS, 1 / N_TOWERS)
@@ -125,13 +138,15 @@ def train_by_stacking(
         logits = logits_layer(weighted, towers, shares[-1] * of_towers, shape)
         return StackedLayers(towers.projection, DenseWeights(towers.kernel, towers.bias), logits)
 
+    layers = network(final, shares, equally)
     return Stacked(
-        network(final, shares, equally),
+        replace(layers, logits=mapping.after(layers.logits)),
         (
             _without_composition(network(final, late_shares, equally).logits, examples),
             _far_layer(far, far_trial, views[CONCAVE][folds[0][1]], shape),
         ),
-        np.tensordot(shares, members, 1).astype(np.float32),
+        out_of_fold,
+        known,
         folds[0][1],
         network(by_fold[0], shares, np.eye(N_TOWERS)[0]),
         shares,
@@ -175,8 +190,10 @@ def _fit_all(
     return [[fit for head in heads for fit in _checkpoints(head, next(paths))] for heads, _ in fits]
 
 
-def _some(rows: Rows, rng: np.random.Generator) -> Rows:
-    return rows if len(rows) <= MAX_CELLS else np.sort(rng.permutation(rows)[:MAX_CELLS])
+def _some(rows: Rows, rng: np.random.Generator, n_cells: int | None = None) -> Rows:
+    """Return all rows, or as many as `n_cells`, by default `MAX_CELLS`, ascending."""
+    n_cells = MAX_CELLS if n_cells is None else n_cells
+    return rows if len(rows) <= n_cells else np.sort(rng.permutation(rows)[:n_cells])
 
 
 def _checkpoints(head: Head, path: list[DenseWeights]) -> list[_Fit]:
@@ -202,12 +219,30 @@ def _out_of_fold(
     return members
 
 
-def _cells_of_known_types(
-    codes: npt.NDArray[np.int32], folds: list[tuple[Rows, Rows]], rng: np.random.Generator
-) -> Rows:
-    """Return cells whose type the members trained without them have seen, at most so many."""
-    known = np.concatenate([apart[np.isin(codes[apart], codes[kept])] for kept, apart in folds])
-    return np.sort(rng.permutation(known)[:MAX_CELLS])
+def _cells_of_known_types(codes: npt.NDArray[np.int32], folds: list[tuple[Rows, Rows]]) -> Rows:
+    """Return the cells whose type the members trained without them have seen, ascending."""
+    return np.sort(
+        np.concatenate([apart[np.isin(codes[apart], codes[kept])] for kept, apart in folds])
+    )
+
+
+def _map_of_logits(
+    logits: Floats64, codes: npt.NDArray[np.int32], sample: Rows, rng: np.random.Generator
+) -> tuple[LogitMap, Floats]:
+    """Return the map learned on a sample, and all logits, each by a map that has not seen the cell.
+
+    The latter are dealt anew. A map without one of the members' folds would be learned only on what
+    members say that have seen this fold: what its cells taught them looks wrong on other cells, the
+    map mends it, and so errs on these cells more than on new ones.
+    """
+    groups = stratified_folds(codes, N_FOLDS, rng)
+    parts = [sample] + [np.intersect1d(sample, kept) for kept, _ in groups]
+    with one_blas_thread(), ThreadPoolExecutor(n_cores()) as threads:
+        whole, *partial = threads.map(lambda part: fit_map(logits[part], codes[part]), parts)
+    mapped = np.empty(logits.shape, dtype=np.float32)
+    for each, (_, apart) in zip(partial, groups, strict=True):
+        mapped[apart] = each(logits[apart])
+    return whole, mapped
 
 
 def _without_composition(layer: DenseWeights, examples: Examples) -> DenseWeights:

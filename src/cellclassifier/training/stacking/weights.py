@@ -29,7 +29,7 @@ def stacking_weights(
     members
         Logits of each member for cells that it was not trained on, (n_cells, n_types).
     codes
-        The types of these cells, (n_cells,).
+        The types of these cells, (n_cells,); without cells, members count the same.
 
     Returns
     -------
@@ -52,6 +52,8 @@ def stacking_weights(
     )
     cells, n_members = np.arange(len(codes)), len(members)
     equal = np.full(n_members, 1 / n_members)
+    if not len(codes):
+        return equal
     of_truth = tempered[:, cells, codes].mean(axis=1)
 
     def loss(weights: Floats) -> tuple[float, Floats]:

@@ -1,0 +1,132 @@
+"""Cells beside the training cells, and whether their labels can be trusted for it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cellclassifier.classifier.sampling import sample_rows
+from cellclassifier.classifier.trusting import MAX_SHIFT, MIN_COVERAGE
+from cellclassifier.classifier.view import ModelView
+from cellclassifier.data import RawCounts
+from cellclassifier.predictions import STATUSES, Predictions
+
+# beyond, something is said: of depth; of genes; of cells that look novel, where 5 % would
+DEEP, SHALLOW = 3.0, 0.5
+FEW_GENES = 0.9
+MANY_NOVEL = 0.15
+NOVEL = -np.log10(0.05)
+# of cells of one predicted type, where the training cells had this many times fewer
+COMMON, TIMES = 0.5, 3.0
+FAR_SHIFT = 0.3
+
+
+@dataclass(frozen=True)
+class QueryComparison:
+    """How cells differ from a model's training cells.
+
+    Parameters
+    ----------
+    depth
+        Their median library size, as a multiple of the training cells'; None where that is not
+        known.
+    genes_detected
+        The median number of the model's genes with counts in a cell.
+    gene_coverage
+        The share of the model's genes that were measured, in [0, 1].
+    shift
+        As in `Predictions`.
+    novel
+        The share of cells that look more novel than 95 % of known cells; None where nothing tells.
+    low_depth
+        The share of cells with too few counts to name them well, in [0, 1].
+    changed_type
+        A type that most cells were given, and few training cells were of; None for none.
+    """
+
+    depth: float | None
+    genes_detected: float
+    gene_coverage: float
+    shift: float | None
+    novel: float | None
+    low_depth: float | None
+    changed_type: str | None
+
+    @classmethod
+    def of(cls, view: ModelView, raw: RawCounts, named: Predictions) -> "QueryComparison":
+        """Compare cells that were named with the training cells.
+
+        Parameters
+        ----------
+        view
+            How the model sees these cells.
+        raw, named
+            The cells, or a sample of them, and what was said of them.
+        """
+        usual = view.manifest.training.get("median_library_size")
+        depth = float(np.median(view.library_size(raw))) / usual if usual else None
+        detected = np.diff(view.aligned(raw).counts.indptr)
+        trust = named.trust
+        return cls(
+            depth,
+            float(np.median(detected)),
+            named.gene_coverage,
+            named.shift,
+            None if trust is None else float((trust.novelty >= NOVEL).mean()),
+            None if trust is None else float((trust.status == STATUSES.index("low_depth")).mean()),
+            _changed_type(view, named),
+        )
+
+    @classmethod
+    def of_sample(cls, view: ModelView, named: Predictions) -> "QueryComparison":
+        """Compare a seeded sample of all cells of a view, that were named."""
+        rows = sample_rows(len(named))
+        return cls.of(view, view.raw[rows], named[rows])
+
+    @property
+    def warnings(self) -> list[str]:
+        """What speaks against taking the labels as they are, each in a sentence."""
+        found = []
+        if self.gene_coverage < FEW_GENES:
+            found.append(
+                f"only {self.gene_coverage:.0%} of the model's genes were measured"
+                + (", too few to name cells well" if self.gene_coverage < MIN_COVERAGE else "")
+            )
+        if self.depth is not None and not SHALLOW <= self.depth <= DEEP:
+            found.append(f"cells have {self.depth:.2g} times the counts of the training cells")
+        if self.low_depth:
+            found.append(f"{self.low_depth:.1%} of the cells have too few counts")
+        if self.shift is not None and self.shift >= MAX_SHIFT:
+            much = "much " if self.shift >= FAR_SHIFT else ""
+            found.append(
+                f"genes differ {much}from the training cells' (shift {self.shift:.2f}), as they do "
+                "between laboratories and protocols: the network was adapted, no cell is called "
+                "unknown for its novelty, and sets may hold the true type less often than asked for"
+            )
+        if self.novel is not None and self.novel >= MANY_NOVEL:
+            found.append(
+                f"{self.novel:.0%} of the cells look more novel than 95 % of known cells do: types "
+                "may be among them that the model does not know"
+            )
+        if self.changed_type is not None:
+            found.append(f"most cells are '{self.changed_type}', and few training cells were")
+        return found
+
+    def __str__(self) -> str:
+        if not self.warnings:
+            return (
+                "The cells are like the training cells in depth, genes and what they look like: "
+                "confidence, sets and novelty mean here what they say."
+            )
+        return "Read the labels with care: " + "; ".join(self.warnings) + "."
+
+
+def _changed_type(view: ModelView, named: Predictions) -> str | None:
+    n_trained = view.manifest.training.get("n_cells_per_type", {})
+    if not n_trained or not len(named):
+        return None
+    shares = np.bincount(named.codes, minlength=len(named.label_space)) / len(named)
+    most = int(shares.argmax())
+    label = named.label_space.labels[most]
+    share_trained = n_trained.get(label, 0) / max(sum(n_trained.values()), 1)
+    rare = shares[most] >= COMMON and share_trained * TIMES < shares[most]
+    return label if rare else None

@@ -1,0 +1,53 @@
+"""What a person sees while the cells of a file are named."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+
+class CellsWatcher(Protocol):
+    """Called after each block."""
+
+    def __call__(self, n_done: int, n_cells: int) -> None:
+        """Take how many of all cells are named."""
+        ...
+
+
+def watch_no_cells(n_done: int, n_cells: int) -> None:
+    """Show nothing."""
+
+
+class _RateColumn(ProgressColumn):
+    """Cells a second, of this run."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:,.0f} cells/s")
+
+
+@contextmanager
+def cells_bar(what: str) -> Iterator[CellsWatcher]:
+    """Show a bar of cells, their rate and the time left on stderr, where that is a terminal."""
+    console = Console(stderr=True)
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[cells]}"),
+        _RateColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    task = progress.add_task(what, total=None, cells="")
+
+    def watch(n_done: int, n_cells: int) -> None:
+        progress.update(
+            task, completed=n_done, total=n_cells, cells=f"{n_done:,} of {n_cells:,} cells"
+        )
+
+    with progress:
+        yield watch

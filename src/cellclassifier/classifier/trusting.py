@@ -1,0 +1,175 @@
+"""What the labels of cells are worth, and who is told."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import softmax
+
+from cellclassifier.classifier.view import ModelView
+from cellclassifier.data import RawCounts
+from cellclassifier.errors import InputError
+from cellclassifier.modelfile import Manifest
+from cellclassifier.networks import WideDeepOutput
+from cellclassifier.predictions import STATUSES, CellTrust, Predictions
+from cellclassifier.trust import CellEvidence, NoveltyDetector
+
+# Cells that differ more from the training's than another day of the same experiment makes them
+# (see `profile_shift`) look novel for that alone: they are flagged by their novelty, not refused.
+MAX_SHIFT = 0.15
+# of the model's genes: below, most cells are named worse than they could be
+MIN_COVERAGE = 0.3
+# of the median library size of the training cells
+MIN_DEPTH = 0.1
+
+Unknown = Literal["keep", "label"]
+
+
+@dataclass(frozen=True)
+class TrustSettings:
+    """What is asked of labels.
+
+    Parameters
+    ----------
+    coverage
+        How often a cell's prediction set is to hold its true type, in (0, 1).
+    refused
+        The share of cells of known types that may be called unknown, in [0, 1); 0 calls none so.
+    keep_best
+        Whether the most probable type is in every set. No set is empty then, and sets hold the
+        true type more often than asked for where the first guess alone does.
+    unknown
+        Whether unknown cells ``"keep"`` their most probable type as their label, or get the
+        ``"label"`` ``unknown``.
+
+    Raises
+    ------
+    InputError
+        A share is out of range.
+
+    Examples
+    --------
+    >>> TrustSettings(coverage=1.5)
+    Traceback (most recent call last):
+    ...
+    cellclassifier.errors.InputError: a coverage is a share between 0 and 1, such as 0.9, not 1.5
+    """
+
+    coverage: float = 0.9
+    refused: float = 0.05
+    keep_best: bool = False
+    unknown: Unknown = "keep"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.coverage < 1:
+            raise InputError(
+                f"a coverage is a share between 0 and 1, such as 0.9, not {self.coverage!r}"
+            )
+        if not 0 <= self.refused < 1:
+            raise InputError(
+                "the share of known cells that may be refused lies in [0, 1), such as 0.05, not "
+                f"{self.refused!r}"
+            )
+
+        if self.unknown not in get_args(Unknown):
+            raise InputError(
+                f"unknown cells {' or '.join(get_args(Unknown))}, not {self.unknown!r}: they keep "
+                "their most probable type, or get the label 'unknown'"
+            )
+
+    @property
+    def novelty_limit(self) -> float:
+        """The novelty from which on a cell is unknown."""
+        return float(-np.log10(self.refused)) if self.refused else np.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Turns what a network says of cells into predictions that say what they are worth.
+
+    Parameters
+    ----------
+    view
+        Cells like those that are judged: their genes, as the model sees them.
+    settings
+        What is asked.
+    shift
+        How far the cells are from the training cells; None where that is not known.
+    detector
+        Of novelty; None where the model cannot tell.
+    """
+
+    view: ModelView
+    settings: TrustSettings
+    shift: float | None
+    detector: NoveltyDetector | None
+
+    @classmethod
+    def of(cls, view: ModelView, settings: TrustSettings | None, shift: float | None) -> "Judge":
+        """Prepare for cells like those of a view."""
+        novelty = view.manifest.novelty
+        detector = None if novelty is None else novelty.detector(view.match.measured)
+        return cls(view, settings or TrustSettings(), shift, detector)
+
+    def __call__(self, raw: RawCounts, said: WideDeepOutput) -> Predictions:
+        """Return the predictions of some cells; they depend on no other cell."""
+        probabilities = softmax(said.logits, axis=1)
+        return Predictions(
+            self.view.manifest.label_space,
+            probabilities,
+            raw.cell_names,
+            self.view.match.gene_coverage,
+            self.shift,
+            self._trust(raw, probabilities, said.embedding),
+        )
+
+    def _trust(
+        self,
+        raw: RawCounts,
+        probabilities: npt.NDArray[np.float32],
+        embedding: npt.NDArray[np.float32],
+    ) -> CellTrust | None:
+        scores, settings = self.view.manifest.conformal, self.settings
+        if scores is None or self.detector is None:
+            return None
+        sets = scores.sets(probabilities, settings.coverage, keep_best=settings.keep_best)
+        library_size = self.view.library_size(raw)
+        evidence = CellEvidence(
+            embedding,
+            probabilities,
+            raw.counts,
+            self.view.match.target.astype(np.int32, copy=False),
+            library_size,
+        )
+        novelty = self.detector(evidence)
+        status = self._status(sets, novelty, library_size)
+        label_unknown = settings.unknown == "label"
+        return CellTrust(sets, settings.coverage, novelty, status, label_unknown)
+
+    def _status(
+        self,
+        sets: npt.NDArray[np.bool_],
+        novelty: npt.NDArray[np.float32],
+        library_size: npt.NDArray[np.float64],
+    ) -> npt.NDArray[np.int8]:
+        """Return the gravest status that holds for each cell."""
+        n_cells = len(novelty)
+        holds = {
+            "low_coverage": np.full(n_cells, self.view.match.gene_coverage < MIN_COVERAGE),
+            "low_depth": library_size < MIN_DEPTH * _usual_depth(self.view.manifest),
+            "unknown": self.refuses & (novelty >= self.settings.novelty_limit),
+            "ambiguous": sets.sum(axis=1) > 1,
+            "assigned": np.ones(n_cells, dtype=bool),
+        }
+        first = np.argmax([holds[status] for status in STATUSES], axis=0)
+        return np.asarray(first, dtype=np.int8)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether novel cells are called unknown, and not only given their novelty."""
+        return self.shift is None or self.shift < MAX_SHIFT
+
+
+def _usual_depth(manifest: Manifest) -> float:
+    return float(manifest.training.get("median_library_size", 0.0))

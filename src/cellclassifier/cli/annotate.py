@@ -1,0 +1,96 @@
+"""The command ``annotate``: from a file of cells to their names, in little memory."""
+
+# The heavy imports stand inside the function, so that --help answers at once. The signature is
+# read when the command runs: its types have to be real.
+
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from cellclassifier.cli.console import say
+from cellclassifier.cli.options import AS_FOUND, CellsOptions, Switch
+
+
+def annotate(
+    cells: Path,
+    *,
+    model: Path,
+    out: Path | None = None,
+    in_place: Switch = False,
+    annotations_only: Switch = False,
+    block_cells: int | None = None,
+    engine: Literal["keras", "lowlevel"] = "keras",
+    map_orthologs: Switch = False,
+    shift: float | None = None,
+    coverage: float = 0.9,
+    refused: float = 0.05,
+    keep_best: Switch = False,
+    unknown: Literal["keep", "label"] = "keep",
+    options: CellsOptions = AS_FOUND,
+) -> None:
+    """Name the type of each cell of a file.
+
+    Finished blocks are kept in OUT.partial until all is written: where the command is ended, by
+    Ctrl-C too, the same command goes on.
+
+    Parameters
+    ----------
+    cells
+        Cells with raw counts, or values that provably come from counts: .h5ad, .zarr, 10x .h5 or
+        folder, .loom, .csv, .tsv, .mat or .rds. The first three are never held whole.
+    model
+        The model file.
+    out
+        The annotated copy to write, .h5ad or .zarr; the keys it gains are listed in
+        docs/reference/keys.md. Or the annotations alone: .csv, .csv.gz or .parquet.
+    in_place
+        Write into the file of the cells itself, instead of --out.
+    annotations_only
+        Insist on --out being a table of the annotations alone.
+    block_cells
+        How many cells are worked on at a time: it bounds the memory, and changes no result.
+    engine
+        What runs the network: keras, or lowlevel, which is faster for convolutional networks on a
+        processor and needs TensorFlow.
+    map_orthologs
+        Name mouse cells by a model of human ones, or the reverse, through one-to-one orthologues.
+    shift
+        How far the cells are from the training cells. It is measured on a sample of the cells
+        unless it is given; 0 names each cell for itself.
+    coverage
+        How often the set of types of a cell is to hold its true one, between 0 and 1.
+    refused
+        The share of cells of known types that may be called unknown; 0 calls none so.
+    keep_best
+        Have the most probable type in every set, also where it alone is right more often than
+        --coverage asks for.
+    unknown
+        keep: unknown cells keep their most probable type as their label; label: they get the label
+        unknown.
+    """
+    import cellclassifier as cc
+    from cellclassifier.classifier.streaming import Streaming, annotate_file
+    from cellclassifier.classifier.streaming_progress import cells_bar
+    from cellclassifier.classifier.trusting import TrustSettings
+    from cellclassifier.data.streaming import check_output
+    from cellclassifier.reporting.annotation_table import annotation_table
+
+    check_output(out, in_place=in_place, annotations_only=annotations_only)
+    classifier = cc.CellTypeClassifier.load(model, engine=engine)
+    with cells_bar(f"naming {cells.name}") as watch:
+        named = annotate_file(
+            classifier,
+            cells,
+            out,
+            genes_in=options.genes_in,
+            map_orthologs=map_orthologs,
+            shift=shift,
+            trust=TrustSettings(
+                coverage=coverage, refused=refused, keep_best=keep_best, unknown=unknown
+            ),
+            streaming=Streaming(block_cells=block_cells, watch=watch),
+            **options.counts,
+        )
+    Console().print(annotation_table(named))
+    say(f"wrote {named.out}")

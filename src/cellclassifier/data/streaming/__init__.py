@@ -1,0 +1,37 @@
+"""Files of cells gone through block by block, in memory that does not grow with them.
+
+In order of use: `stored` opens a file and reads rows of it, `settling` says on a sample where the
+counts are and holds each block to it, `ahead` works on several blocks at once, `kept` keeps what is
+done, `output` writes it.
+"""
+
+from cellclassifier.data.streaming.ahead import map_ahead
+from cellclassifier.data.streaming.annotation import FileAnnotation
+from cellclassifier.data.streaming.columns import to_arrays
+from cellclassifier.data.streaming.filling import Results, provenance_of
+from cellclassifier.data.streaming.identity import check_unchanged, identity_of
+from cellclassifier.data.streaming.in_place import finish_changes
+from cellclassifier.data.streaming.kept import KeptBlocks
+from cellclassifier.data.streaming.output import Output, check_output, choose_output
+from cellclassifier.data.streaming.settling import SettledCounts
+from cellclassifier.data.streaming.stored import StoredCells, open_cells
+from cellclassifier.data.streaming.turning import by_rows
+
+__all__ = [
+    "FileAnnotation",
+    "KeptBlocks",
+    "Output",
+    "Results",
+    "SettledCounts",
+    "StoredCells",
+    "by_rows",
+    "check_output",
+    "check_unchanged",
+    "choose_output",
+    "finish_changes",
+    "identity_of",
+    "map_ahead",
+    "open_cells",
+    "provenance_of",
+    "to_arrays",
+]

@@ -1,0 +1,44 @@
+"""What came of the cells of a file, as one value."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cellclassifier.labels import LabelSpace
+
+
+@dataclass(frozen=True, eq=False)
+class FileAnnotation:
+    """What came of the cells of a file.
+
+    Parameters
+    ----------
+    out
+        What was written.
+    label_space
+        The types.
+    codes, confidence
+        Shape (n_cells,): the most probable type of each cell, and its probability.
+    gene_coverage
+        The share of the model's genes that were measured, in [0, 1].
+    shift
+        As in `Predictions`.
+    evidence
+        Where the counts were found, and what proves them.
+    status
+        Shape (n_cells,): which of `STATUSES`; None where the model does not tell.
+    advice
+        Whether the labels can be trusted here, in words.
+    """
+
+    out: Path
+    label_space: LabelSpace
+    codes: npt.NDArray[np.int16]
+    confidence: npt.NDArray[np.float32]
+    gene_coverage: float
+    shift: float | None
+    evidence: str
+    status: npt.NDArray[np.int8] | None = None
+    advice: str = ""

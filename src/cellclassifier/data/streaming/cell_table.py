@@ -1,0 +1,113 @@
+"""The table of cells, of which a few columns and rows are read where they are needed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from anndata.io import read_elem
+
+from cellclassifier.data.formats.on_disk import Group
+
+
+class CellTable(Protocol):
+    """What there is in ``obs``."""
+
+    def __len__(self) -> int:
+        """Return the number of cells."""
+        ...
+
+    @property
+    def columns(self) -> list[str]:
+        """Their names."""
+        ...
+
+    def names(self, start: int, stop: int) -> pd.Index:
+        """Return the names of consecutive cells."""
+        ...
+
+    def column(self, key: str) -> pd.Series:
+        """Return a column of all cells, its index their numbers."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class TableInMemory:
+    """A table that was read."""
+
+    obs: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.obs)
+
+    @property
+    def columns(self) -> list[str]:
+        """Their names."""
+        return list(self.obs.columns)
+
+    def names(self, start: int, stop: int) -> pd.Index:
+        """Return the names of consecutive cells."""
+        names: pd.Index = self.obs.index[start:stop]
+        return names
+
+    def column(self, key: str) -> pd.Series:
+        """Return a column of all cells, its index their numbers."""
+        return self.obs[key].reset_index(drop=True)
+
+
+@dataclass(frozen=True, eq=False)
+class TableInFile:
+    """A table of AnnData in a file of HDF5 or zarr.
+
+    Parameters
+    ----------
+    group
+        The table, as anndata writes it since 0.7.
+    """
+
+    group: Group
+    _index: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def _names(self) -> Any:  # noqa: ANN401  (an array of h5py or zarr, or in memory)
+        if not self._index:
+            node = self.group[self.group.attrs["_index"]]
+            # numbers, and texts with values missing, are rare
+            is_text = hasattr(node, "shape") and node.dtype.kind in "OSUT"
+            self._index["names"] = node if is_text else np.asarray(read_elem(node)).astype(str)
+        return self._index["names"]
+
+    def __len__(self) -> int:
+        return int(self._names.shape[0])
+
+    @property
+    def columns(self) -> list[str]:
+        """Their names."""
+        return [str(name) for name in self.group.attrs["column-order"]]
+
+    def names(self, start: int, stop: int) -> pd.Index:
+        """Return the names of consecutive cells."""
+        names = self._names
+        if isinstance(names, h5py.Dataset):
+            names = names.asstr()
+        some: pd.Index = pd.Index(np.asarray(names[start:stop], dtype=object), dtype=object)
+        return some
+
+    def column(self, key: str) -> pd.Series:
+        """Return a column of all cells, its index their numbers."""
+        return pd.Series(read_elem(self.group[key]))
+
+
+def rows_of(table: CellTable, runs: Sequence[slice], columns: Sequence[str]) -> pd.DataFrame:
+    """Return some columns of runs of cells, under the names of the cells."""
+    numbers: npt.NDArray[np.intp] = np.concatenate(
+        [np.arange(run.start, run.stop, dtype=np.intp) for run in runs]
+    )
+    names = [name for run in runs for name in table.names(run.start, run.stop)]
+    return pd.DataFrame(
+        {key: table.column(key).iloc[numbers].array for key in columns},
+        index=pd.Index(names, dtype=object),
+    )

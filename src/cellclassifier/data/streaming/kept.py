@@ -1,0 +1,154 @@
+"""What is done of a long piece of work, kept in a folder, so that it can go on after an end."""
+
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cellclassifier.errors import OutputError
+
+MANIFEST = "manifest.json"
+BLOCK = "block_{:07d}.npz"
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class KeptBlocks:
+    """Finished blocks of cells in a folder, beside what they were made of and with.
+
+    Parameters
+    ----------
+    folder
+        Holds ``manifest.json`` and one ``.npz`` file a block, nothing pickled.
+    bounds
+        The first and last cell, not included, of each block.
+    """
+
+    folder: Path
+    bounds: list[tuple[int, int]]
+
+    @classmethod
+    def begin(
+        cls, folder: Path, manifest: Mapping[str, Any], bounds: list[tuple[int, int]]
+    ) -> "tuple[KeptBlocks, str]":
+        """Go on with what is in `folder` where it was made the same way, or else begin anew.
+
+        Parameters
+        ----------
+        folder
+            Is made where it is not there.
+        manifest
+            Of what and with what blocks are made: texts, numbers, lists, dicts.
+        bounds
+            Of the blocks.
+
+        Returns
+        -------
+        kept
+            The blocks.
+        note
+            What an earlier state was thrown away for, or an empty text.
+
+        Raises
+        ------
+        OutputError
+            The folder cannot be written.
+        """
+        kept, note = cls(folder, bounds), ""
+        if folder.exists():
+            note = _difference(folder, manifest)
+            if note:
+                kept.remove()
+        try:
+            folder.mkdir(exist_ok=True)
+            text = json.dumps(manifest, indent=1)
+            _write(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
+        except OSError as error:
+            raise OutputError(f"cannot write '{folder}': {error.strerror or error}") from error
+        return kept, note
+
+    def missing(self) -> list[int]:
+        """Return the numbers of the blocks that are still to be made, or cannot be read."""
+        return [number for number in range(len(self.bounds)) if not self._is_whole(number)]
+
+    def n_cells_done(self, missing: Iterable[int]) -> int:
+        """Return the cells of all blocks but the missing ones."""
+        left = sum(self.bounds[number][1] - self.bounds[number][0] for number in missing)
+        return self.bounds[-1][1] - left
+
+    def save(self, number: int, arrays: Arrays) -> None:
+        """Keep a block, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            It cannot be written; what was kept before stays.
+        """
+        path = self.folder / BLOCK.format(number)
+        try:
+            _write(path, lambda temporary: np.savez(temporary, **dict[str, Any](arrays)))
+        except OSError as error:
+            raise OutputError(
+                f"cannot write '{path}': {error.strerror or error}. What is done so far is kept "
+                f"in '{self.folder}': make room and run the same command again, and it goes on"
+            ) from error
+
+    def each(self, key: str) -> Iterator[npt.NDArray[Any]]:
+        """Yield an array of each block, in order."""
+        for number in range(len(self.bounds)):
+            with np.load(self.folder / BLOCK.format(number), allow_pickle=False) as arrays:
+                yield arrays[key]
+
+    def keys(self) -> list[str]:
+        """Return the names of the arrays of a block."""
+        with np.load(self.folder / BLOCK.format(0), allow_pickle=False) as arrays:
+            return list(arrays.files)
+
+    def whole(self, key: str) -> npt.NDArray[Any]:
+        """Return an array of all cells."""
+        return np.concatenate(list(self.each(key)))
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def remove_if_empty(self) -> None:
+        """Delete the folder where nothing is done yet."""
+        if not any(self.folder.glob(BLOCK.format(0).replace("0000000", "*"))):
+            self.remove()
+
+    def _is_whole(self, number: int) -> bool:
+        path = self.folder / BLOCK.format(number)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return archive.testzip() is None
+        except (OSError, zipfile.BadZipFile):
+            return False
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    temporary = path.with_name(f".part-{path.name}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)  # noqa: PTH105  (one step, also where `path` exists)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _difference(folder: Path, manifest: Mapping[str, Any]) -> str:
+    """Say what differs from what is in the folder, or return an empty text."""
+    try:
+        before = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "what it holds cannot be read"
+    now = json.loads(json.dumps(manifest))
+    keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    return f"the {' and the '.join(keys)} changed" if keys else ""

@@ -1,0 +1,215 @@
+"""Where annotations go: a copy of the cells, a table of them alone, or the file itself."""
+
+import threading
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import anndata as ad
+import h5py
+import zarr
+
+from cellclassifier.data.annotations import NOTICES
+from cellclassifier.data.formats.on_disk import Group
+from cellclassifier.data.formats.zarr_store import check_not_in_use
+from cellclassifier.data.reading import read_cells
+from cellclassifier.data.streaming.copying import Stopped, copy_path, write_whole
+from cellclassifier.data.streaming.filling import Results, fill
+from cellclassifier.data.streaming.in_place import fill_in_place
+from cellclassifier.data.streaming.lists import check_list, is_list, write_list
+from cellclassifier.data.streaming.stored import StoredCells
+from cellclassifier.data.streaming.writing import Options
+from cellclassifier.errors import FileFormatError, InputError
+from cellclassifier.files import check_writable, replacing
+
+STORE = ".zarr"
+
+
+class Finish(Protocol):
+    """Writes the annotations; then all is there, or nothing."""
+
+    def __call__(self, results: Results) -> None:
+        """Write them."""
+        ...
+
+
+class Output(ABC):
+    """A place for annotations."""
+
+    def check(self, cells: StoredCells) -> None:  # noqa: B027  (most take any cells)
+        """Refuse cells that cannot be written there.
+
+        Raises
+        ------
+        InputError
+            They are in a file of a kind that nothing can be written into.
+        """
+
+    @abstractmethod
+    def begun(self, cells: StoredCells) -> AbstractContextManager[Finish]:
+        """Begin what can be done before there are annotations, and undo it where none come."""
+
+
+@dataclass(frozen=True)
+class ListOutput(Output):
+    """A table of the annotations alone."""
+
+    path: Path
+
+    @contextmanager
+    def begun(self, cells: StoredCells) -> Iterator[Finish]:
+        """Write the whole table at the end."""
+        del cells
+        with replacing(self.path) as temporary:
+            yield lambda results: write_list(temporary, results)
+
+
+class InPlace(Output):
+    """The file that the cells are in."""
+
+    def check(self, cells: StoredCells) -> None:
+        """Refuse cells in a file of another kind."""
+        if cells.root is None:
+            raise InputError(
+                f"annotations can be written into .h5ad and .zarr files, not into '{cells.path}'; "
+                "name another file to write: --out NAMED.h5ad"
+            )
+        check_writable(cells.path)
+
+    @contextmanager
+    def begun(self, cells: StoredCells) -> Iterator[Finish]:
+        """Leave the file alone until there are annotations."""
+        yield lambda results: fill_in_place(cells, results)
+
+
+@dataclass(frozen=True)
+class CopyOutput(Output):
+    """All that the file holds, and the annotations.
+
+    A copy of the same kind is made byte by byte, while the cells are named; of another kind,
+    matrix by matrix in the end.
+    """
+
+    path: Path
+
+    @contextmanager
+    def begun(self, cells: StoredCells) -> Iterator[Finish]:
+        """Copy the file meanwhile."""
+        check_not_in_use(self.path)
+        is_store = self.path.suffix == STORE
+        is_alike = cells.root is not None and isinstance(cells.root, zarr.Group) == is_store
+        with replacing(self.path) as temporary:
+            if not is_alike:
+                yield lambda results: _write_anew(temporary, cells, results)
+                return
+            with _copied_meanwhile(cells.path, temporary) as copied:
+
+                def finish(results: Results) -> None:
+                    copied.result()
+                    _fill_copy(temporary, cells, results)
+
+                yield finish
+
+
+@contextmanager
+def _copied_meanwhile(source: Path, target: Path) -> Iterator["Future[None]"]:
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as thread:
+        future = thread.submit(copy_path, source, target, stop)
+        try:
+            yield future
+        finally:
+            stop.set()
+            with suppress(Stopped, OSError):
+                future.result()
+
+
+def _fill_copy(path: Path, cells: StoredCells, results: Results) -> None:
+    with _quiet():
+        if isinstance(cells.root, zarr.Group):
+            # what is listed in one place for all arrays would no longer be all
+            fill(zarr.open_group(path, mode="r+", use_consolidated=False), results)
+            if cells.root.metadata.consolidated_metadata is not None:
+                zarr.consolidate_metadata(path)
+        else:
+            with h5py.File(path, "r+") as file:
+                fill(file, results)
+
+
+def _write_anew(path: Path, cells: StoredCells, results: Results) -> None:
+    whole = read_cells(cells.path) if cells.cells is None else cells.cells
+    with _quiet():
+        if path.suffix == STORE:
+            _write_root(zarr.open_group(path, mode="w"), whole, {}, results)
+            zarr.consolidate_metadata(path)
+        else:
+            with h5py.File(path, "w") as file:
+                _write_root(file, whole, {"compression": "gzip"}, results)
+
+
+def _write_root(root: Group, whole: ad.AnnData, options: Options, results: Results) -> None:
+    write_whole(root, whole, options)
+    fill(root, results)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", NOTICES, UserWarning)
+        yield
+
+
+def check_output(out: Path | None, *, in_place: bool, annotations_only: bool) -> None:
+    """Refuse words for an output that do not go together, and one that cannot be written.
+
+    Raises
+    ------
+    InputError
+        There are two outputs or none, or a copy where a table is wanted.
+    OutputError, FileFormatError, MissingExtraError
+        As for `choose_output`.
+    """
+    if in_place == (out is not None):
+        raise InputError("say where annotations go: --out NAMED.h5ad or --in-place, one of the two")
+    if annotations_only and (out is None or not is_list(out)):
+        raise InputError(
+            "--annotations-only writes a table: --out NAMED.csv, NAMED.csv.gz or NAMED.parquet, "
+            f"not '{out or 'the file itself'}'"
+        )
+    choose_output(out)
+
+
+def choose_output(out: Path | None) -> Output:
+    """Return where annotations go, after a look at whether they can.
+
+    Parameters
+    ----------
+    out
+        ``.h5ad`` or ``.zarr`` for a copy, ``.csv``, ``.csv.gz`` or ``.parquet`` for a table; None
+        for the file itself.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    FileFormatError
+        Its name ends in something else.
+    MissingExtraError
+        A package that it needs is not installed.
+    """
+    if out is None:
+        return InPlace()
+    if is_list(out):
+        check_list(out)
+        return ListOutput(check_writable(out))
+    if out.suffix not in (".h5ad", STORE):
+        raise FileFormatError(
+            f"cannot write cells to '{out}': name it .h5ad or .zarr, or .csv, .csv.gz or .parquet "
+            "for a table of the annotations alone"
+        )
+    return CopyOutput(check_writable(out))

@@ -1,0 +1,138 @@
+"""A wide and deep network on raw counts, as they stand in the file."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from cellclassifier.data.views import NEAR_LINEAR
+from cellclassifier.networks.tiles import TiledKernels
+from cellclassifier.networks.view_products import ViewProducts
+
+# log1p of counts per 30, per 300 and per 10,000
+SHARES = (*NEAR_LINEAR, 1.0)
+# cells that a thread takes at a time
+BLOCK_CELLS = 256
+
+Floats = npt.NDArray[np.float32]
+
+
+class MissingGenes(NamedTuple):
+    """What genes that were not measured add to logits, projection and embedding, side by side.
+
+    Parameters
+    ----------
+    constant
+        Shape (n_columns,), float32: in each cell.
+    by_score
+        A kernel, (n_axes, n_columns): times ``expression @ to_scores`` of the cell.
+    """
+
+    constant: Floats
+    by_score: TiledKernels
+
+
+class WideDeepOutput(NamedTuple):
+    """What a wide and deep network says of cells.
+
+    Parameters
+    ----------
+    logits
+        Shape (n_cells, n_types), float32.
+    embedding
+        Shape (n_cells, n_dimensions), float32, with no dimensions where none was asked for.
+    """
+
+    logits: Floats
+    embedding: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class CountsPredictor:
+    """A wide and deep network, laid out for raw counts of some measured genes.
+
+    What it says of a cell depends, to the bit, neither on the other cells, nor on the order of the
+    genes, nor on the number of threads.
+
+    Parameters
+    ----------
+    products
+        Of views and their kernels: of the logits, and beside it in the second the projection, in
+        the last one the embedding and, where genes are missing, what leads to the scores.
+    hidden
+        Kernel and bias from the projection to the hidden units.
+    logits
+        Kernel from the hidden units to the logits, and bias.
+    n_dimensions
+        Of the embedding.
+    missing
+        None where no gene is missing.
+    """
+
+    products: ViewProducts
+    hidden: tuple[TiledKernels, Floats]
+    logits: tuple[TiledKernels, Floats]
+    n_dimensions: int = 0
+    missing: MissingGenes | None = None
+
+    def __call__(
+        self, counts: sparse.csr_matrix, scale: npt.NDArray[np.floating], *, n_threads: int = 1
+    ) -> WideDeepOutput:
+        """Return the logits, and the embedding, of raw counts.
+
+        Parameters
+        ----------
+        counts
+            Shape (n_cells, n_measured), CSR.
+        scale
+            Shape (n_cells,): times it, log1p of the counts is the expression that the network was
+            trained on, as `Normalisation.scale` says.
+        n_threads
+            How many blocks of cells are worked on at once.
+
+        Raises
+        ------
+        InputError
+            There are counts of genes that do not exist.
+        """
+        n_cells = counts.shape[0]
+        said = WideDeepOutput(
+            np.empty((n_cells, len(self.logits[1])), np.float32),
+            np.empty((n_cells, self.n_dimensions), np.float32),
+        )
+
+        def predict(start: int) -> None:
+            rows = slice(start, start + BLOCK_CELLS)
+            products = self.products(counts, np.outer(scale[rows], SHARES), rows)
+            said.logits[rows], said.embedding[rows] = self._through_hidden(products)
+
+        starts = range(0, n_cells, BLOCK_CELLS)
+        if n_threads == 1 or len(starts) == 1:
+            for start in starts:
+                predict(start)
+        else:
+            with ThreadPoolExecutor(n_threads) as threads:
+                list(threads.map(predict, starts))
+        return said
+
+    def _through_hidden(self, products: Floats) -> tuple[Floats, Floats]:
+        """Return logits and embedding of some cells."""
+        (of_projection, bias), (of_hidden, constant) = self.hidden, self.logits
+        n_types, n_projected = len(constant), of_projection.n_lines
+        first, near, last = (products[:, columns] for columns in self.products.kernels.columns)
+        logits = first + near[:, :n_types] + last[:, :n_types] + constant
+        projected, embedding = near[:, n_types:], last[:, n_types : n_types + self.n_dimensions]
+        if self.missing is not None:
+            scores = last[:, n_types + self.n_dimensions :]
+            added = self.missing.by_score.times(scores) + self.missing.constant
+            logits += added[:, :n_types]
+            projected = projected + added[:, n_types : n_types + n_projected]
+            embedding = embedding + added[:, n_types + n_projected :]
+        hidden = of_projection.times(projected)
+        hidden += bias
+        np.maximum(hidden, 0, out=hidden)
+        logits += of_hidden.times(hidden)
+        return logits, embedding

@@ -1,0 +1,114 @@
+"""Sums of lines of a matrix, which stay in the processor's registers until the last is added."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.core import cgutils
+
+from cellclassifier.data.compiling import instruction
+
+# float32 numbers of a processor's widest registers; where they are narrower it takes several
+LANES = 16
+# vectors of a line, each with a register for its sum
+MAX_VECTORS = 5
+# a register waits for one sum before it can take the next: with fewer vectors than this, several
+# lines are added at once, each to sums of their own
+MIN_SUMS = 4
+
+_VECTOR = ir.VectorType(ir.FloatType(), LANES)
+_ZEROS = ir.Constant(_VECTOR, [0.0] * LANES)
+_INDEX = ir.IntType(64)
+
+
+@instruction
+def sum_lines(_typing: Any, values: Any, places: Any, lines: Any, out: Any, n_vectors: Any) -> Any:  # noqa: ANN401
+    """Write ``values @ lines[places]``, in float32, into `out`.
+
+    Compiled by itself, this is a load and a store of each sum for each product. So its instructions
+    are written here. The order of the sums depends on the number of places alone.
+
+    Parameters
+    ----------
+    values
+        Shape (n,), float32.
+    places
+        Shape (n,), uint32. None may be beyond the lines: nothing asks.
+    lines
+        Shape (n_lines x n_vectors x 16,), float32: one line after the other.
+    out
+        Shape (n_vectors x 16,), float32.
+    n_vectors
+        A constant, from 1 to 5.
+    """
+    kinds = (values, places, lines, out)
+    n_in_line = n_vectors.literal_value
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+        arrays = [
+            context.make_array(kind)(context, builder, value=argument)
+            for kind, argument in zip(kinds, arguments[:-1], strict=True)
+        ]
+        n_entries = builder.extract_value(arrays[0].shape, 0)
+        from_values, from_places, from_lines, to = (array.data for array in arrays)
+        _Lines(builder, from_values, from_places, from_lines, n_in_line).sum_into(to, n_entries)
+        return context.get_dummy_value()
+
+    return types.void(*kinds, n_vectors), generate
+
+
+@dataclass(frozen=True, eq=False)
+class _Lines:
+    """The instructions of `sum_lines`, and the pointers that they read from."""
+
+    builder: Any
+    values: Any
+    places: Any
+    lines: Any
+    n_vectors: int
+
+    def sum_into(self, out: Any, n_entries: Any) -> None:  # noqa: ANN401
+        builder = self.builder
+        n_at_once = max(1, MIN_SUMS // self.n_vectors)
+        sums: list[list[Any]] = [
+            [cgutils.alloca_once_value(builder, _ZEROS) for _ in range(self.n_vectors)]  # type: ignore[no-untyped-call]
+            for _ in range(n_at_once)
+        ]
+        step = _INDEX(n_at_once)
+        whole = builder.mul(builder.udiv(n_entries, step), step)
+        with cgutils.for_range_slice(builder, _INDEX(0), whole, step, inc=True) as (entry, _):
+            for number, sums_of_one in enumerate(sums):
+                self._add(builder.add(entry, _INDEX(number)), sums_of_one)
+        if n_at_once > 1:
+            with cgutils.for_range_slice(builder, whole, n_entries, _INDEX(1), inc=True) as (
+                entry,
+                _,
+            ):
+                self._add(entry, sums[0])
+        for vector, registers in enumerate(zip(*sums, strict=True)):
+            total, *others = (builder.load(register) for register in registers)
+            for other in others:
+                total = builder.fadd(total, other)
+            builder.store(total, self._vector_at(out, _INDEX(vector * LANES)), align=4)
+
+    def _add(self, entry: Any, sums: list[Any]) -> None:  # noqa: ANN401
+        """Add the line of one entry, times its value, to one sum a vector."""
+        builder = self.builder
+        value = self._spread(builder.load(builder.gep(self.values, [entry])))
+        place = builder.zext(builder.load(builder.gep(self.places, [entry])), _INDEX)
+        first = builder.mul(place, _INDEX(self.n_vectors * LANES))
+        for vector, total in enumerate(sums):
+            at = builder.add(first, _INDEX(vector * LANES))
+            line = builder.load(self._vector_at(self.lines, at), align=4)
+            product = builder.fmul(value, line, flags=("contract",))
+            builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
+
+    def _vector_at(self, floats: Any, at: Any) -> Any:  # noqa: ANN401
+        return self.builder.bitcast(self.builder.gep(floats, [at]), _VECTOR.as_pointer())
+
+    def _spread(self, value: Any) -> Any:  # noqa: ANN401
+        """Return a vector with the value in each lane."""
+        undefined, lanes = ir.Constant(_VECTOR, ir.Undefined), ir.VectorType(ir.IntType(32), LANES)
+        first = self.builder.insert_element(undefined, value, ir.IntType(32)(0))
+        return self.builder.shuffle_vector(first, undefined, ir.Constant(lanes, [0] * LANES))

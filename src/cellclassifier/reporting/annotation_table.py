@@ -1,0 +1,39 @@
+"""What came of the cells of a file, as a table."""
+
+import numpy as np
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from cellclassifier.data.streaming import FileAnnotation
+from cellclassifier.predictions import STATUSES, UNKNOWN
+from cellclassifier.reporting.tables import facts_table
+
+
+def annotation_table(named: FileAnnotation) -> RenderableType:
+    """Return how many cells were given each type, and with what confidence."""
+    table = Table("predicted type", box=None, pad_edge=False)
+    table.add_column("cells", justify="right")
+    table.add_column("median confidence", justify="right")
+    cells = pd.DataFrame({"code": named.codes, "confidence": named.confidence})
+    found = cells.groupby("code")["confidence"].agg(["size", "median"])
+    found = found.sort_values("size", ascending=False, kind="stable")
+    labels = [*named.label_space.labels, UNKNOWN]
+    for code, n_cells, median in found.itertuples():
+        table.add_row(str(labels[code]), f"{n_cells:,}", f"{median:.2f}")
+    facts = {"model's genes measured": f"{named.gene_coverage:.1%}", **_statuses(named)}
+    if named.shift is not None:
+        facts["shift"] = f"{named.shift:.2f}"
+    return Group(table, "", facts_table(facts), "", named.advice)
+
+
+def _statuses(named: FileAnnotation) -> dict[str, str]:
+    """Return how many cells there are of each status, the best first."""
+    if named.status is None:
+        return {}
+    sizes = np.bincount(named.status, minlength=len(STATUSES))
+    return {
+        status.replace("_", " "): f"{size:,} cells ({size / len(named.status):.1%})"
+        for status, size in zip(reversed(STATUSES), reversed(sizes), strict=True)
+        if size
+    }

@@ -1,0 +1,343 @@
+"""Cells of a kind that was not among the training cells."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from cellclassifier.data.compiling import compiled
+from cellclassifier.trust.tails import DepthCurve, Tail, of_file
+from cellclassifier.trust.unexpected import TypeRates, Unexpected
+
+# training cells that others are compared with, and how many of them count
+MAX_PROTOTYPES = 1_000
+N_NEIGHBOURS = 3
+# of a type, where it has as many
+MIN_PER_TYPE = 20
+# held-out cells without which nothing can be said
+MIN_CELLS = 50
+RIDGE = 1e-3
+# cells that the covariance within types is taken over
+MAX_CELLS = 20_000
+# Half of what depth explains is taken off the distance: all of it finds doublets better and unseen
+# subsets worse.
+DEPTH_SHARE = 0.5
+# unexpected counts speak only where one known cell in ten has as many
+UNEXPECTED_FROM = np.log(10.0)
+# below, a distance is zero
+SMALLEST = 1e-6
+MAX_VALUE = 1e6
+
+Floats = npt.NDArray[np.float32]
+Floats64 = npt.NDArray[np.float64]
+TAILS = ("distance", "doubt", "unexpected", "together")
+
+
+class CellEvidence(NamedTuple):
+    """What the novelty of cells is judged by.
+
+    Parameters
+    ----------
+    embedding
+        Shape (n_cells, n_dimensions), float32: expression @ `NoveltyModel.components`.
+    probabilities
+        Shape (n_cells, n_types).
+    counts
+        Raw counts, (n_cells, n_measured), CSR.
+    target
+        The place of each column of the counts in the panel, negative for none, int32.
+    library_size
+        Shape (n_cells,), over all genes.
+    """
+
+    embedding: Floats
+    probabilities: npt.NDArray[np.floating]
+    counts: sparse.csr_matrix
+    target: npt.NDArray[np.int32]
+    library_size: npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class NoveltyModel:
+    """What known cells are like, to tell others by.
+
+    Three things are looked at. The distance to the nearest training cells, among principal
+    components whitened by their covariance within types, finds unseen lineages. Doubt, the entropy
+    of the probabilities, finds unseen subsets of a type that is split up, which lie amid the known.
+    Counts that cells of the predicted type do not have, as the mean squared Pearson residual, find
+    types that resemble a known one. Each is turned into the surprise that it would be in a known
+    cell, -log p; those of the first two are added (Fisher's method), that of the third where it
+    exceeds log 10.
+
+    Parameters
+    ----------
+    components
+        Shape (n_panel, n_dimensions), float32: from expression to the whitened components.
+    prototypes
+        Shape (n_prototypes, n_dimensions), float32: training cells there, not centred.
+    rates
+        Of each type.
+    depth
+        Of the distance and of the unexpected counts.
+    tails
+        Of distance, doubt, unexpected counts, and of all together, for held-out cells.
+    """
+
+    components: Floats
+    prototypes: Floats
+    rates: TypeRates
+    depth: tuple[DepthCurve, DepthCurve]
+    tails: tuple[Tail, Tail, Tail, Tail]
+
+    @classmethod
+    def of(
+        cls,
+        axes: Floats,
+        known: CellEvidence,
+        codes: npt.NDArray[np.integer],
+        held_out: npt.NDArray[np.intp],
+        probabilities: npt.NDArray[np.floating],
+        seed: int,
+    ) -> "NoveltyModel | None":
+        """Learn from the training cells; None where too few of them were held out.
+
+        Parameters
+        ----------
+        axes
+            Shape (n_axes, n_panel), float32, orthonormal.
+        known
+            The training cells; the embedding is of their scores on the axes, the probabilities are
+            not looked at.
+        codes
+            Their types, (n_cells,).
+        held_out
+            The rows of cells for which a network that had not seen them gave probabilities.
+        probabilities
+            These, (n_held_out, n_types).
+        seed
+            Of the prototypes.
+        """
+        if len(held_out) < MIN_CELLS or not len(axes):
+            return None
+        rng = np.random.default_rng(seed)
+        whitening = _whitening(known.embedding, codes, rng)
+        whitened = known.embedding @ whitening
+        chosen = _choose_prototypes(codes, rng)
+        own = np.full(len(codes), -1)
+        own[chosen] = np.arange(len(chosen))
+        n_types = probabilities.shape[1]
+        rates = TypeRates.of(known.counts, known.library_size, codes, n_types)
+        library_size = known.library_size[held_out]
+        apart = CellEvidence(
+            whitened[held_out], probabilities, known.counts[held_out], known.target, library_size
+        )
+        distances = _distances(apart.embedding, whitened[chosen], own[held_out])
+        everything = np.ones(rates.rates.shape[1], dtype=bool)
+        unexpected = _unexpected(apart, rates.measured_by(everything))
+        depth = (DepthCurve.of(distances, library_size), DepthCurve.of(unexpected, library_size))
+        found = _Found(
+            distances - DEPTH_SHARE * depth[0].expected(library_size),
+            _entropy(probabilities),
+            unexpected - depth[1].expected(library_size),
+        )
+        single = (Tail.of(found.distance), Tail.of(found.doubt), Tail.of(found.unexpected))
+        together = Tail.of(_together(found, single))
+        components = np.ascontiguousarray(axes.T @ whitening)
+        return cls(components, whitened[chosen], rates, depth, (*single, together))
+
+    def detector(self, measured: npt.NDArray[np.bool_]) -> "NoveltyDetector":
+        """Return what judges cells of which these genes of the panel were measured, (n_panel,)."""
+        return NoveltyDetector(self, self.rates.measured_by(measured))
+
+    def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return what a file has to hold, by name."""
+        return {
+            "components": self.components,
+            "prototypes": self.prototypes,
+            "rates": self.rates.rates,
+            "dispersion": self.rates.dispersion,
+            "distance_depth": self.depth[0].coefficients,
+            "unexpected_depth": self.depth[1].coefficients,
+            **{name: tail.knots for name, tail in zip(TAILS, self.tails, strict=True)},
+        }
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, npt.NDArray[np.generic]], n_genes: int, n_types: int
+    ) -> "NoveltyModel":
+        """Take what `to_arrays` gave, trusting nothing in it.
+
+        Raises
+        ------
+        ValueError
+            An array is missing, or not of the shape, type or range of `to_arrays`.
+        """
+        components = _checked(arrays, "components", (n_genes, None))
+        rates = TypeRates(
+            _checked(arrays, "rates", (n_types, n_genes), least=0.0),
+            _checked(arrays, "dispersion", (n_genes,), least=0.0),
+        )
+        return cls(
+            components,
+            _checked(arrays, "prototypes", (None, components.shape[1])),
+            rates,
+            (
+                DepthCurve.from_array(of_file(arrays, "distance_depth")),
+                DepthCurve.from_array(of_file(arrays, "unexpected_depth")),
+            ),
+            _of_four(Tail.from_array(of_file(arrays, name)) for name in TAILS),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class NoveltyDetector:
+    """A `NoveltyModel` for cells of which some genes were measured."""
+
+    model: NoveltyModel
+    unexpected: Unexpected
+
+    def __call__(self, cells: CellEvidence) -> Floats:
+        """Return the novelty of each cell, (n_cells,), float32, 0 or more.
+
+        It is -log10 of the share of known cells that look at least as novel: 1.3 where that is one
+        in twenty. It depends on no other cell.
+        """
+        model = self.model
+        of_distance, of_unexpected = (curve.expected(cells.library_size) for curve in model.depth)
+        none = np.full(len(cells.library_size), -1)
+        found = _Found(
+            _distances(cells.embedding, model.prototypes, none) - DEPTH_SHARE * of_distance,
+            _entropy(cells.probabilities),
+            _unexpected(cells, self.unexpected) - of_unexpected,
+        )
+        together = _together(found, model.tails[:3])
+        surprise = model.tails[3].surprise(together)
+        novelty: Floats = (surprise / np.log(10.0)).astype(np.float32)
+        return novelty
+
+
+class _Found(NamedTuple):
+    """Logarithm of distance, entropy, and logarithm of unexpected counts, each (n_cells,)."""
+
+    distance: Floats64
+    doubt: Floats64
+    unexpected: Floats64
+
+
+def _of_four(tails: Iterable[Tail]) -> tuple[Tail, Tail, Tail, Tail]:
+    distance, doubt, unexpected, together = tails
+    return distance, doubt, unexpected, together
+
+
+def _together(found: _Found, tails: tuple[Tail, ...]) -> Floats64:
+    distance, doubt, unexpected = (
+        tail.surprise(values) for tail, values in zip(tails, found, strict=True)
+    )
+    joint: Floats64 = distance + doubt + np.maximum(unexpected - UNEXPECTED_FROM, 0)
+    return joint
+
+
+def _entropy(probabilities: npt.NDArray[np.floating]) -> Floats64:
+    wide = probabilities.astype(np.float64)
+    entropy: Floats64 = -(wide * np.log(np.maximum(wide, 1e-12))).sum(axis=1)
+    return entropy
+
+
+def _unexpected(cells: CellEvidence, unexpected: Unexpected) -> Floats64:
+    """Return the logarithm of how unexpected the counts are in the most probable type."""
+    codes = cells.probabilities.argmax(axis=1)
+    residual = unexpected(cells.counts, cells.target, cells.library_size, codes)
+    return np.asarray(np.log(residual + SMALLEST), dtype=np.float64)
+
+
+def _whitening(scores: Floats, codes: npt.NDArray[np.integer], rng: np.random.Generator) -> Floats:
+    """Return what makes the covariance within types the identity, (n_axes, n_axes)."""
+    rows = np.sort(rng.permutation(len(codes))[:MAX_CELLS])
+    scores, codes = scores[rows].astype(np.float64), codes[rows]
+    members = sparse.csr_matrix((np.ones(len(codes)), (codes, np.arange(len(codes)))))
+    sizes = np.maximum(np.bincount(codes), 1)
+    off = scores - ((members @ scores) / sizes[:, None])[codes]
+    covariance = off.T @ off / len(codes)
+    spread = max(float(np.trace(covariance)) / len(covariance), SMALLEST)
+    covariance[np.diag_indices_from(covariance)] += RIDGE * spread
+    whitening: Floats = np.linalg.cholesky(np.linalg.inv(covariance)).astype(np.float32)
+    return whitening
+
+
+def _choose_prototypes(
+    codes: npt.NDArray[np.integer], rng: np.random.Generator
+) -> npt.NDArray[np.intp]:
+    """Return rows of at most about 1,000 cells, of each type by the root of its size."""
+    if len(codes) <= MAX_PROTOTYPES:
+        return np.arange(len(codes))
+    roots = np.sqrt(np.bincount(codes))
+    least = min(MIN_PER_TYPE, max(1, MAX_PROTOTYPES // len(roots)))
+    wanted = np.maximum(least, (MAX_PROTOTYPES * roots / roots.sum()).astype(int))
+    chosen = [
+        rng.permutation(np.flatnonzero(codes == code))[: wanted[code]] for code in np.unique(codes)
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
+def _distances(embedding: Floats, prototypes: Floats, own: npt.NDArray[np.integer]) -> Floats64:
+    """Return the logarithm of the mean distance to the nearest prototypes, (n_cells,).
+
+    `own` is the prototype that a cell itself is, which does not count; negative for none.
+    """
+    mean = np.empty(len(embedding))
+    _nearest(
+        np.ascontiguousarray(embedding), np.ascontiguousarray(prototypes.T), own.astype(np.int64),
+        min(N_NEIGHBOURS, max(len(prototypes) - 1, 1)), mean,
+    )  # fmt: skip
+    return np.log(mean + SMALLEST)
+
+
+@compiled(contract=True)
+def _nearest(
+    embedding: Floats,
+    prototypes: Floats,  # (n_dimensions, n_prototypes)
+    own: npt.NDArray[np.int64],
+    n_neighbours: int,
+    out: Floats64,
+) -> None:
+    n_dimensions, n_prototypes = prototypes.shape
+    squares = np.empty(n_prototypes, np.float32)
+    for cell in range(len(embedding)):
+        squares[:] = 0
+        for dimension in range(n_dimensions):
+            place, values = embedding[cell, dimension], prototypes[dimension]
+            for prototype in range(n_prototypes):
+                off = values[prototype] - place
+                squares[prototype] += off * off
+        if own[cell] >= 0:
+            squares[own[cell]] = np.inf
+        total = 0.0
+        for _ in range(n_neighbours):
+            nearest = 0
+            for prototype in range(n_prototypes):
+                if squares[prototype] < squares[nearest]:
+                    nearest = prototype
+            total += np.sqrt(squares[nearest])
+            squares[nearest] = np.inf
+        out[cell] = total / n_neighbours
+
+
+def _checked(
+    arrays: Mapping[str, npt.NDArray[np.generic]],
+    name: str,
+    shape: tuple[int | None, ...],
+    least: float = -MAX_VALUE,
+) -> Floats:
+    values = of_file(arrays, name)
+    fits = values.ndim == len(shape) and all(
+        wanted in (None, size) for wanted, size in zip(shape, values.shape, strict=True)
+    )
+    if not fits or values.dtype != np.float32 or not values.size:
+        raise ValueError(f"'{name}' is {values.dtype} of shape {values.shape}, not {shape}")
+    floats = values.astype(np.float32, copy=False)
+    if not np.all((floats >= least) & (floats <= MAX_VALUE)):
+        raise ValueError(f"'{name}' holds values that are not within {least:g} and {MAX_VALUE:g}")
+    return floats

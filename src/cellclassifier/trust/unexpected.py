@@ -1,0 +1,199 @@
+"""Counts that the cells of a type do not have, compiled."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from cellclassifier.data.compiling import compiled
+
+Floats = npt.NDArray[np.float32]
+# added to each type's total of a gene, so that no gene is impossible
+PSEUDO_COUNT = 0.5
+# totals over fewer cells would give these away, and say little
+MIN_TYPE_CELLS = 10
+# no single gene says more than ten standard deviations
+MAX_SQUARE = 100.0
+# of library sizes, for which the share of genes without counts is worked out beforehand
+DEPTHS = np.geomspace(50, 1e6, 64)
+# sums of whole numbers do not depend on the order of the genes
+UNIT = 2.0**24
+
+
+@dataclass(frozen=True, eq=False)
+class TypeRates:
+    """What share of its counts each type has of each gene, and how much genes vary.
+
+    Parameters
+    ----------
+    rates
+        Shape (n_types, n_panel), float32, in [0, 1]; zero for a type of fewer than ten cells.
+    dispersion
+        Shape (n_panel,), float32: variance = mean + dispersion x mean^2.
+    """
+
+    rates: Floats
+    dispersion: Floats
+
+    @classmethod
+    def of(
+        cls,
+        counts: sparse.csr_matrix,
+        library_size: npt.NDArray[np.floating],
+        codes: npt.NDArray[np.integer],
+        n_types: int,
+    ) -> "TypeRates":
+        """Estimate them by moments from cells of known types.
+
+        Parameters
+        ----------
+        counts
+            Raw counts of the panel's genes, (n_cells, n_panel), CSR.
+        library_size, codes
+            Of these cells, (n_cells,).
+        n_types
+            The number of types.
+        """
+        n_cells, n_panel = counts.shape
+        members = sparse.csr_matrix(
+            (np.ones(n_cells), (codes, np.arange(n_cells))), (n_types, n_cells)
+        )
+        totals = (members @ counts.astype(np.float64)).toarray() + PSEUDO_COUNT
+        libraries = np.maximum(np.bincount(codes, library_size, n_types), 1.0)
+        rates = np.minimum(totals / libraries[:, None], 1.0)
+        is_large = np.bincount(codes, minlength=n_types) >= MIN_TYPE_CELLS
+        squares = np.bincount(codes, library_size**2, n_types)
+        mean_squares = (rates**2 * squares[:, None]).sum(axis=0)
+        weights = sparse.diags_array(library_size.astype(np.float64))
+        products = (members @ weights @ counts.astype(np.float64)).toarray()
+        values = counts.data.astype(np.float64)
+        count_squares = np.bincount(counts.indices, values**2, n_panel)
+        residual = count_squares - 2 * (rates * products).sum(axis=0) + mean_squares
+        beyond = residual - np.bincount(counts.indices, values, n_panel)
+        dispersion = np.clip(beyond / np.maximum(mean_squares, 1e-12), 0, 1e6)
+        rates[~is_large] = 0
+        return cls(rates.astype(np.float32), dispersion.astype(np.float32))
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Whether there were cells enough of a type, (n_types,)."""
+        return np.asarray(self.rates.any(axis=1), dtype=np.bool_)
+
+    def measured_by(self, measured: npt.NDArray[np.bool_]) -> "Unexpected":
+        """Return what compares cells of which only some genes were measured, (n_panel,)."""
+        shares = np.zeros((len(self.rates), len(DEPTHS)))
+        _without_counts(self.rates, self.dispersion, measured, DEPTHS, shares)
+        return Unexpected(self, shares, max(int(measured.sum()), 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Unexpected:
+    """Cells against the rates of a type.
+
+    Parameters
+    ----------
+    of_types
+        The rates.
+    without_counts
+        Shape (n_types, n_depths): what cells with no counts at all would give.
+    n_measured
+        Of the panel's genes.
+    """
+
+    of_types: TypeRates
+    without_counts: npt.NDArray[np.float64]
+    n_measured: int
+
+    def __call__(
+        self,
+        counts: sparse.csr_matrix,
+        target: npt.NDArray[np.int32],
+        library_size: npt.NDArray[np.floating],
+        codes: npt.NDArray[np.integer],
+    ) -> npt.NDArray[np.float64]:
+        """Return the mean squared Pearson residual of each cell's counts, (n_cells,).
+
+        About 1 for cells of the type, and 1 where nothing is known of it; a gene counts for 100 at
+        most.
+
+        Parameters
+        ----------
+        counts
+            Raw counts, (n_cells, n_measured), CSR.
+        target
+            The place of each column in the panel, negative for none.
+        library_size
+            Over all genes, (n_cells,).
+        codes
+            The type that each cell is compared with, (n_cells,).
+        """
+        depth = np.clip(library_size, DEPTHS[0], DEPTHS[-1])
+        low = np.clip(np.searchsorted(DEPTHS, depth, side="right") - 1, 0, len(DEPTHS) - 2)
+        # straight between depths: exact while means are small
+        rest = (depth - DEPTHS[low]) / (DEPTHS[low + 1] - DEPTHS[low])
+        without = self.without_counts
+        total = (1 - rest) * without[codes, low] + rest * without[codes, low + 1]
+        added = np.zeros(len(codes))
+        _with_counts(
+            counts.data, counts.indices, counts.indptr, target, library_size.astype(np.float64),
+            codes.astype(np.int64), self.of_types.rates, self.of_types.dispersion, added,
+        )  # fmt: skip
+        residual = np.maximum(total + added, 0) / self.n_measured
+        return np.where(self.of_types.known[codes], residual, 1.0)
+
+
+@compiled()
+def _without_counts(
+    rates: Floats,
+    dispersion: Floats,
+    measured: npt.NDArray[np.bool_],
+    depths: npt.NDArray[np.float64],
+    out: npt.NDArray[np.float64],
+) -> None:
+    for code in range(rates.shape[0]):
+        for depth in range(len(depths)):
+            total = 0.0
+            for gene in range(rates.shape[1]):
+                if measured[gene]:
+                    mean = rates[code, gene] * depths[depth]
+                    total += min(mean / (1 + dispersion[gene] * mean), MAX_SQUARE)
+            out[code, depth] = total
+
+
+@compiled()
+def _with_counts(
+    data: npt.NDArray[np.floating],
+    indices: npt.NDArray[np.integer],
+    ends: npt.NDArray[np.integer],
+    target: npt.NDArray[np.int32],
+    library_size: npt.NDArray[np.float64],
+    codes: npt.NDArray[np.int64],
+    rates: Floats,
+    dispersion: Floats,
+    out: npt.NDArray[np.float64],
+) -> None:
+    """Add what counts change, gene by gene: the square with them less the square without."""
+    total = np.zeros(rates.shape[1], np.float64)
+    for row in range(len(codes)):
+        rates_of_type, library = rates[codes[row]], library_size[row]
+        for entry in range(ends[row], ends[row + 1]):  # several columns may be one gene
+            place = target[indices[entry]]
+            if place >= 0:
+                total[place] += data[entry]
+        added = np.int64(0)
+        for entry in range(ends[row], ends[row + 1]):
+            place = target[indices[entry]]
+            if place < 0:
+                continue
+            count = total[place]
+            total[place] = 0  # for the gene's other columns, and for the next cell
+            if count > 0 and rates_of_type[place] > 0:
+                mean = rates_of_type[place] * library
+                variance = mean + dispersion[place] * mean * mean
+                off = count - mean
+                change = min(off * off / variance, MAX_SQUARE) - min(
+                    mean * mean / variance, MAX_SQUARE
+                )
+                added += np.int64(change * UNIT)
+        out[row] = added / UNIT

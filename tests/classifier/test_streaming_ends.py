@@ -1,0 +1,206 @@
+"""Files that are not what they seem, and work that is cut off: what is said, and what is kept."""
+
+import warnings
+
+import h5py
+import numpy as np
+import pytest
+from streamed_cells import (
+    N_GENES,
+    Interrupting,
+    check_same,
+    drawn,
+    in_blocks_of,
+    log_normalised,
+    outside_the_sample,
+    write,
+)
+
+from cellclassifier.classifier.streaming import annotate_file
+from cellclassifier.data.streaming import KeptBlocks
+from cellclassifier.errors import (
+    CountsError,
+    FileFormatError,
+    InputError,
+    InputWarning,
+    OutputError,
+)
+
+PARTIAL = "named.h5ad.partial"
+
+# --- blocks that are not what the sample was
+
+CONTRADICTIONS = {
+    "fraction": (0.5, CountsError, ["not whole", "[0.5]", "raw counts in X"]),
+    "negative": (-1.0, CountsError, ["negative values down to -1"]),
+    "nan": (np.nan, CountsError, ["1 values that are NaN"]),
+    "infinite": (np.inf, CountsError, ["1 values that are NaN or infinite"]),
+    "too-large": (2.0**25, CountsError, ["too large for counts"]),
+}
+
+
+@pytest.mark.parametrize("kind", CONTRADICTIONS)
+def test_a_block_that_contradicts_the_sample_is_named(classifier, tmp_path, kind):
+    value, error, told = CONTRADICTIONS[kind]
+    cells = drawn(3_000, seed=5)
+    odd = outside_the_sample(3_000)
+    cells.X.data[cells.X.indptr[odd]] = value
+    path, out = write(cells, tmp_path / "cells.h5ad"), tmp_path / "named.h5ad"
+    with pytest.raises(error) as raised:
+        annotate_file(classifier, path, out, streaming=in_blocks_of(100))
+    first = odd // 100 * 100
+    assert f"X of cells {first:,} to {first + 99:,} (counted from 0)" in str(raised.value)
+    assert [words for words in told if words not in str(raised.value)] == []
+    assert not out.exists()
+    assert any((tmp_path / PARTIAL).glob("block_*.npz"))
+
+
+def test_other_values_among_transformed_ones_are_named(classifier, tmp_path):
+    cells = log_normalised(drawn(3_000, seed=5))
+    odd = outside_the_sample(3_000)
+    cells.X.data[cells.X.indptr[odd]] *= 1.01
+    path = write(cells, tmp_path / "cells.h5ad")
+    with pytest.raises(CountsError, match=r"undoing log1p does not give whole numbers.*per 10,000"):
+        annotate_file(classifier, path, tmp_path / "named.h5ad", streaming=in_blocks_of(100))
+
+
+def test_an_empty_cell_is_named(classifier, tmp_path):
+    cells = drawn(3_000, seed=5)
+    odd = outside_the_sample(3_000)
+    cells.X.data[cells.X.indptr[odd] : cells.X.indptr[odd + 1]] = 0
+    path = write(cells, tmp_path / "cells.h5ad")
+    with pytest.raises(InputError, match=rf"1 cells have no counts.*cell{odd}"):
+        annotate_file(classifier, path, tmp_path / "named.h5ad", streaming=in_blocks_of(100))
+
+
+# --- ends and other goings-on
+
+
+def test_interrupted_work_goes_on(classifier, cells, tmp_path, monkeypatch):
+    path, out = write(cells, tmp_path / "cells.h5ad"), tmp_path / "named.h5ad"
+    with pytest.raises(KeyboardInterrupt, match=r"\d+ of 600 cells are named and kept in .*parti"):
+        annotate_file(
+            classifier, path, out, streaming=in_blocks_of(50, watch=Interrupting(4), n_threads=1)
+        )
+    assert not out.exists()
+    kept = sorted(file.name for file in (tmp_path / PARTIAL).glob("block_*.npz"))
+    assert 3 <= len(kept) < 12
+    times = {name: (tmp_path / PARTIAL / name).stat().st_mtime_ns for name in kept}
+    made, save = [], KeptBlocks.save
+
+    def noted(self, number, arrays):
+        made.append(number)
+        save(self, number, arrays)
+
+    monkeypatch.setattr(KeptBlocks, "save", noted)
+    annotate_file(classifier, path, out, streaming=in_blocks_of(50))
+    assert len(made) == 12 - len(times)
+    check_same(out, classifier.classify(cells))
+    assert not (tmp_path / PARTIAL).exists()
+
+
+def test_a_kept_block_that_is_broken_is_made_again(classifier, cells, tmp_path):
+    path, out = write(cells, tmp_path / "cells.h5ad"), tmp_path / "named.h5ad"
+    streaming = in_blocks_of(50, watch=Interrupting(4), n_threads=1)
+    with pytest.raises(KeyboardInterrupt):
+        annotate_file(classifier, path, out, streaming=streaming)
+    block = tmp_path / PARTIAL / "block_0000001.npz"
+    block.write_bytes(block.read_bytes()[:100])
+    annotate_file(classifier, path, out, streaming=in_blocks_of(50))
+    check_same(out, classifier.classify(cells))
+
+
+@pytest.mark.parametrize("what", ["input", "settings"])
+def test_what_was_made_otherwise_is_made_anew(classifier, cells, tmp_path, what):
+    path, out = write(cells, tmp_path / "cells.h5ad"), tmp_path / "named.h5ad"
+    streaming = in_blocks_of(50, watch=Interrupting(4), n_threads=1)
+    with pytest.raises(KeyboardInterrupt):
+        annotate_file(classifier, path, out, streaming=streaming)
+    options = {}
+    if what == "input":
+        cells = drawn(600, seed=9)
+        write(cells, path)
+    else:
+        options = {"shift": 0.0}
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always", InputWarning)
+        annotate_file(classifier, path, out, streaming=in_blocks_of(50), **options)
+    told = [str(one.message) for one in seen if one.category is InputWarning]
+    assert len(told) == 1
+    assert "began anew" in told[0]
+    assert f"the {what} changed" in told[0]
+    check_same(out, classifier.classify(cells, **options))
+
+
+def test_a_full_disk_keeps_what_is_done(classifier, cells, tmp_path, monkeypatch):
+    path, out = write(cells, tmp_path / "cells.h5ad"), tmp_path / "named.h5ad"
+    left, savez = [5], np.savez
+
+    def full(*args, **kwargs):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(28, "No space left on device")
+        savez(*args, **kwargs)
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OutputError, match=r"No space left on device.*kept in .*make room"):
+        annotate_file(classifier, path, out, streaming=in_blocks_of(50))
+    assert not out.exists()
+    assert len(list((tmp_path / PARTIAL).glob("block_*.npz"))) == 5
+    assert not list((tmp_path / PARTIAL).glob(".part*"))
+    monkeypatch.undo()
+    annotate_file(classifier, path, out, streaming=in_blocks_of(50))
+    check_same(out, classifier.classify(cells))
+
+
+def test_a_disk_full_at_the_end_keeps_what_is_done(classifier, cells, tmp_path, monkeypatch):
+    path, out = write(cells, tmp_path / "cells.h5ad"), tmp_path / "named.h5ad"
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cellclassifier.data.streaming.output.fill", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        annotate_file(classifier, path, out, streaming=in_blocks_of(50))
+    assert not out.exists()
+    assert len(list((tmp_path / PARTIAL).glob("block_*.npz"))) == 12
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["cells.h5ad", PARTIAL]
+
+
+@pytest.mark.parametrize("kind", [".h5ad", ".zarr"])
+def test_a_file_that_changes_meanwhile_is_refused(classifier, cells, tmp_path, kind):
+    path, out = write(cells, tmp_path / f"cells{kind}"), tmp_path / "named.h5ad"
+
+    def touch(n_done, _):
+        if n_done == 300:
+            file = path if path.is_file() else path / "obs" / ".zattrs"
+            file.write_bytes(file.read_bytes() + b" ")
+
+    with pytest.raises(InputError, match=r"changed while it was read.*nothing was written"):
+        annotate_file(classifier, path, out, streaming=in_blocks_of(50, watch=touch))
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_broken_chunk_is_named(classifier, tmp_path):
+    cells = drawn(3_000, seed=5)
+    path, out = tmp_path / "cells.h5ad", tmp_path / "named.h5ad"
+    cells.write_h5ad(path, compression="gzip")
+    with h5py.File(path) as file:
+        data = file["X/data"]
+        wanted = int(cells.X.indptr[outside_the_sample(3_000)]) // data.chunks[0]
+        place = data.id.get_chunk_info(wanted)
+    with path.open("r+b") as stream:
+        stream.seek(place.byte_offset + 10)
+        stream.write(b"\xff" * 200)
+    with pytest.raises(FileFormatError, match=rf"chunk {wanted:,} of '/X/data', of cells .*again"):
+        annotate_file(classifier, path, out, streaming=in_blocks_of(100))
+    assert not out.exists()
+
+
+def test_columns_that_do_not_exist_are_told(classifier, tmp_path):
+    cells = drawn(3_000, seed=5)
+    cells.X.indices[cells.X.indptr[outside_the_sample(3_000) + 1] - 1] = N_GENES + 5
+    path = tmp_path / "cells.h5ad"
+    cells.write_h5ad(path)
+    with pytest.raises(FileFormatError, match=r"values at columns 0 to 125 of X, which has 120"):
+        annotate_file(classifier, path, tmp_path / "named.h5ad", streaming=in_blocks_of(100))
