@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cellclassifier.errors import LabelError
 from cellclassifier.labels import LabelSpace, shown
@@ -58,3 +60,31 @@ def test_spaces_of_the_same_labels_are_equal():
 )
 def test_shown_cuts_long_lists_and_says_so(n_names, expected_end):
     assert shown(range(n_names)).endswith(expected_end)
+
+
+# --- sets of labels as texts
+
+
+def test_a_set_is_a_text_of_its_labels_in_their_order():
+    space = LabelSpace(("T", "B", "NK"))
+    sets = np.array([[True, True, False], [False, False, True], [False, False, False]])
+    assert space.join(sets).tolist() == ["T | B", "NK", ""]
+
+
+@given(
+    n_types=st.integers(1, 70), n_cells=st.integers(0, 30), seed=st.integers(0, 2**32 - 1),
+    share=st.sampled_from([0.0, 0.02, 0.5, 1.0]),
+)  # fmt: skip
+def test_texts_give_back_their_sets(n_types, n_cells, seed, share):
+    space = LabelSpace(tuple(f"type {number}, or 1|2" for number in range(n_types)))
+    sets = np.random.default_rng(seed).random((n_cells, n_types)) < share
+    again = space.split(space.join(sets))
+    assert again.shape == sets.shape
+    assert again.dtype == bool
+    np.testing.assert_array_equal(again, sets)
+
+
+@pytest.mark.parametrize("text", ["B | Mast", "B |T", " ", "B | ", "b"])
+def test_texts_of_other_labels_are_refused(text):
+    with pytest.raises(LabelError, match="unknown labels"):
+        LabelSpace(("B", "T")).split(["B | T", text])

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from cellclassifier.errors import InputError
 from cellclassifier.labels import LabelSpace
-from cellclassifier.predictions import Predictions
+from cellclassifier.predictions import STATUSES, CellTrust, Predictions
 
 SPACE = LabelSpace(("B", "NK", "T"))
 ROWS = [[0.1, 0.2, 0.7], [0.5, 0.25, 0.25], [0.3, 0.4, 0.3]]
@@ -75,3 +77,19 @@ def test_the_message_shows_the_worst_row():
 
 def test_float32_rounding_of_a_row_is_accepted():
     assert len(predictions_of([[0.3334, 0.3334, 0.3334]])) == 1
+
+
+def test_to_frame_says_what_labels_are_worth_where_that_is_known():
+    sets = np.array([[True, False, True], [False, False, False], [False, True, False]])
+    trust = CellTrust(sets, 0.9, np.float32([0.1, 2.5, 0.3]), np.array([3, 2, 4], dtype=np.int8))
+    frame = replace(predictions_of(ROWS), trust=trust).to_frame()
+    assert frame.columns.tolist() == ["label", "confidence", "set", "novelty", "status"]
+    assert frame["set"].tolist() == ["B | T", "", "NK"]
+    assert frame["status"].tolist() == ["ambiguous", "unknown", "assigned"]
+    assert frame["novelty"].dtype == np.float32
+
+
+def test_statuses_are_told_in_words():
+    codes = np.arange(len(STATUSES), dtype=np.int8)
+    trust = CellTrust(np.zeros((5, 1), bool), 0.9, np.zeros(5, np.float32), codes)
+    assert trust.statuses.tolist() == list(STATUSES)

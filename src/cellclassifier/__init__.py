@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from cellclassifier.classifier import CellTypeClassifier as CellTypeClassifier
     from cellclassifier.classifier import ClassifierSettings as ClassifierSettings
     from cellclassifier.classifier import PanelCurve as PanelCurve
+    from cellclassifier.classifier import TrustSettings as TrustSettings
     from cellclassifier.classifier import check as check
     from cellclassifier.classifier import panel_curve as panel_curve
+    from cellclassifier.classifier.streaming import Streaming as Streaming
+    from cellclassifier.classifier.streaming import annotate_file as annotate_file
     from cellclassifier.data import AlignedCounts as AlignedCounts
     from cellclassifier.data import GeneChoice as GeneChoice
     from cellclassifier.data import GenePanel as GenePanel
@@ -65,10 +68,13 @@ _HOMES = {
     "PanelCurve": "classifier",
     "Predictions": "predictions",
     "RawCounts": "data",
+    "Streaming": "classifier.streaming",
     "TrainingConfig": "training",
+    "TrustSettings": "classifier",
     "Tuning": "tuning.search",
     "TuningPlan": "tuning.search",
     "align_genes": "data",
+    "annotate_file": "classifier.streaming",
     "build_cnn": "networks",
     "build_linear": "networks",
     "build_mlp": "networks",

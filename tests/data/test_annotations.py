@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -13,9 +15,15 @@ from cellclassifier.data import (
     write_predictions,
 )
 from cellclassifier.data.annotations import read_training_labels
-from cellclassifier.errors import FileFormatError, InputError, LabelError, OutputError
+from cellclassifier.errors import (
+    FileFormatError,
+    InputError,
+    InputWarning,
+    LabelError,
+    OutputError,
+)
 from cellclassifier.labels import LabelSpace
-from cellclassifier.predictions import Predictions
+from cellclassifier.predictions import STATUSES, CellTrust, Predictions
 
 LABELS = ("B/plasma", "T cell, γδ", "Zelle ü", "never predicted")
 PROVENANCE = {"model_hash": "abc", "versions": {"keras": "3.15"}, "temperature": 1.25}
@@ -39,6 +47,17 @@ def predictions(cells):
     rng = np.random.default_rng(0)
     probabilities = rng.dirichlet([1, 1, 1, 0.01], size=len(cells)).astype(np.float32)
     return Predictions(LabelSpace(LABELS), probabilities, cells.obs_names, gene_coverage=0.75)
+
+
+@pytest.fixture
+def trusted(predictions):
+    """The same, with what they are worth; one set is empty."""
+    rng = np.random.default_rng(1)
+    sets = rng.random((6, len(LABELS))) < 0.5
+    sets[2] = False
+    novelty = rng.exponential(size=6).astype(np.float32)
+    status = np.array([0, 1, 2, 3, 4, 4], dtype=np.int8)
+    return replace(predictions, trust=CellTrust(sets, 0.8, novelty, status), shift=0.25)
 
 
 # --- predictions into cells
@@ -87,6 +106,37 @@ def test_older_predictions_are_replaced_as_a_whole(cells, predictions):
     assert set(cells.uns["cellclassifier"]) == {"labels", "gene_coverage"}
 
 
+TRUST_KEYS = {
+    "predicted_cell_type_set", "predicted_cell_type_novelty", "predicted_cell_type_status",
+}  # fmt: skip
+
+
+def test_what_labels_are_worth_stands_beside_them(cells, trusted):
+    before = set(cells.obs)
+    write_predictions(cells, trusted, PROVENANCE)
+    assert set(cells.obs) - before == TRUST_KEYS | {
+        "predicted_cell_type", "predicted_cell_type_confidence",
+    }  # fmt: skip
+    assert set(cells.uns["cellclassifier"]) == {
+        *PROVENANCE, "labels", "gene_coverage", "shift", "set_coverage",
+    }  # fmt: skip
+    assert cells.uns["cellclassifier"]["set_coverage"] == 0.8
+    status = cells.obs["predicted_cell_type_status"]
+    assert status.tolist() == [*STATUSES, "assigned"]
+    assert status.cat.categories.tolist() == list(STATUSES)
+    assert cells.obs["predicted_cell_type_set"].iloc[2] == ""
+    assert cells.obs["predicted_cell_type_novelty"].dtype == np.float32
+
+
+def test_a_model_that_knows_nothing_of_it_leaves_no_older_columns(cells, predictions, trusted):
+    write_predictions(cells, trusted, {})
+    assert set(cells.obs) >= TRUST_KEYS
+    write_predictions(cells, predictions, {})
+    assert not TRUST_KEYS & set(cells.obs)
+    assert set(cells.uns["cellclassifier"]) == {"labels", "gene_coverage"}
+    assert read_predictions(cells).trust is None
+
+
 def test_other_entries_of_the_same_slots_stay(cells, predictions):
     cells.obsm["X_pca"] = np.ones((6, 3))
     cells.uns["neighbors"] = {"k": 15}
@@ -110,6 +160,34 @@ def test_annotated_cells_come_back_from_disk(tmp_path, cells, predictions, suffi
     assert back.obs["predicted_cell_type"].cat.categories.tolist() == list(LABELS)
     assert back.uns["cellclassifier"]["versions"]["keras"] == "3.15"
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+def test_what_labels_are_worth_comes_back_from_disk(tmp_path, cells, trusted, suffix):
+    write_predictions(cells, trusted, PROVENANCE)
+    path = tmp_path / f"named{suffix}"
+    write_cells(cells, path)
+    read = read_predictions(read_cells(path))
+    assert read.shift == 0.25
+    assert read.trust.coverage == 0.8
+    for name in ("sets", "novelty", "status"):
+        ours, theirs = getattr(read.trust, name), getattr(trusted.trust, name)
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("key", sorted(TRUST_KEYS))
+def test_without_one_of_the_columns_nothing_is_known(cells, trusted, key):
+    write_predictions(cells, trusted, PROVENANCE)
+    del cells.obs[key]
+    assert read_predictions(cells).trust is None
+
+
+def test_sets_of_labels_that_are_not_the_models_are_refused(cells, trusted):
+    write_predictions(cells, trusted, PROVENANCE)
+    cells.obs["predicted_cell_type_set"] = "neuron"
+    with pytest.raises(InputError, match=r"is not what annotate wrote.*neuron"):
+        read_predictions(cells)
 
 
 @pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
@@ -239,9 +317,26 @@ def test_one_type_is_not_enough_to_train_on():
         read_training_labels(labelled(["B"] * 3), "cell_type")
 
 
-def test_types_of_a_single_cell_are_refused_by_name():
-    with pytest.raises(LabelError, match=r"2 types .* a single cell: \['Mast', 'NK'\]"):
-        read_training_labels(labelled(["B", "B", "NK", "Mast"]), "cell_type")
+def test_types_of_a_single_cell_are_learned_with_a_warning():
+    cells = labelled(["B", "T", "B", "T", "NK", "Mast"])
+    with pytest.warns(InputWarning, match=r"2 types .* a single cell: \['Mast', 'NK'\]; nothing"):
+        labels, rows = read_training_labels(cells, "cell_type")
+    assert labels.tolist() == ["B", "T", "B", "T", "NK", "Mast"]
+    assert rows.tolist() == list(range(6))
+
+
+@pytest.mark.parametrize(
+    ("labels", "strict"),
+    [
+        (["B", "B", "T", "T", "NK"], True),
+        (["B", "B", "NK", "Mast"], False),
+        (["B", "NK"], False),
+    ],
+    ids=["strict", "one-type-else", "only-single"],
+)
+def test_types_of_a_single_cell_are_refused_by_name(labels, strict):
+    with pytest.raises(LabelError, match=r"a single cell: \[.*'NK'\]; at least 2 types of two"):
+        read_training_labels(labelled(labels), "cell_type", strict=strict)
 
 
 def test_two_types_of_two_cells_are_enough():

@@ -21,8 +21,10 @@ from cellclassifier.modelfile import FORMAT, Manifest, manifest_json, model, rea
 from cellclassifier.modelfile.members import ARRAY_MEMBERS
 
 KERAS_MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
-MEMBERS = KERAS_MEMBERS | {"cellclassifier.json", "genes.npz", "validation.npz"}
-ADAPTING_MEMBERS = MEMBERS | {"shift.npz"}
+MEMBERS = KERAS_MEMBERS | {
+    "cellclassifier.json", "genes.npz", "validation.npz", "sets.npz",
+}  # fmt: skip
+ADAPTING_MEMBERS = MEMBERS | {"shift.npz", "novelty.npz"}
 GOLDEN = Path(__file__).parent / "golden"
 
 # What a person without this package does with the file: plain Keras, nothing else.
@@ -84,30 +86,34 @@ def test_saving_what_was_loaded_gives_the_same_classifier(saved, toy_reference, 
     )
 
 
-def test_file_has_six_members(saved):
+def test_file_has_seven_members(saved):
     assert contents(saved).keys() == MEMBERS
 
 
-def test_file_of_a_network_that_adapts_has_seven(adapting):
+def test_file_of_a_network_that_adapts_has_nine(adapting):
     assert contents(adapting).keys() == ADAPTING_MEMBERS
     assert KERAS_MEMBERS | {"cellclassifier.json"} == ADAPTING_MEMBERS - set(ARRAY_MEMBERS)
 
 
-def test_without_validation_cells_the_file_has_five(classifier, tmp_path):
+def test_without_validation_cells_the_file_has_six(classifier, tmp_path):
     classifier.save(tmp_path / "model.keras", keep_cells=False)
     assert contents(tmp_path / "model.keras").keys() == MEMBERS - {"validation.npz"}
 
 
 @pytest.mark.parametrize("format_number", range(1, FORMAT + 1))
 def test_golden_file_of_each_format_says_what_it_said(format_number):
-    with np.load(GOLDEN / f"format_{format_number}.npz") as golden:
-        counts, genes, probabilities = (
-            golden[name] for name in ("counts", "genes", "probabilities")
-        )
+    with np.load(GOLDEN / f"format_{format_number}.npz") as arrays:
+        golden = dict(arrays)
     classifier = CellTypeClassifier.load(GOLDEN / f"format_{format_number}.keras")
-    cells = ad.AnnData(counts, var=pd.DataFrame(index=genes))
-    np.testing.assert_allclose(classifier.predict_proba(cells), probabilities, atol=1e-6)
+    cells = ad.AnnData(golden["counts"], var=pd.DataFrame(index=golden["genes"]))
+    named = classifier.classify(cells)
+    np.testing.assert_allclose(named.probabilities, golden["probabilities"], atol=1e-6)
     assert (classifier.manifest_.sample is None) == (format_number == 1)
+    assert (named.trust is None) == (format_number < 4)
+    if named.trust is not None:
+        np.testing.assert_array_equal(named.trust.sets, golden["sets"])
+        np.testing.assert_allclose(named.trust.novelty, golden["novelty"], atol=1e-4)
+        np.testing.assert_array_equal(named.trust.status, golden["status"])
     factors = classifier.manifest_.factors
     n_axes = 0 if factors is None else len(factors.axes)
     assert (n_axes == 0) == (format_number <= 2)

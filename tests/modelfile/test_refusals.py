@@ -16,8 +16,7 @@ from cellclassifier.networks import build_mlp
 
 MEMBERS = {
     "config.json", "metadata.json", "model.weights.h5", "cellclassifier.json", "genes.npz",
-    "validation.npz",
-    "shift.npz",
+    "validation.npz", "shift.npz", "sets.npz", "novelty.npz",
 }  # fmt: skip
 
 

@@ -19,6 +19,8 @@ from cellclassifier.trust.novelty import (
     _choose_prototypes,
 )
 
+# with more axes than there are differences between types, new cells would lie closer than held-out
+# ones: the axes fit the noise of the cells that they were made of
 N_TYPES, N_PANEL, N_AXES = 5, 150, 5
 IN_ORDER = np.arange(N_PANEL, dtype=np.int32)
 

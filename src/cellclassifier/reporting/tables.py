@@ -100,6 +100,7 @@ def model_table(manifest: Manifest) -> RenderableType:
             "genes": f"{len(names):,}: {', '.join(names[:SHOWN_GENES])}{more}",
             "normalisation": transform,
             **(_training_facts(manifest) if imported is None else _import_facts(imported)),
+            **_trust_facts(manifest),
             "made": f"{manifest.created} by cellclassifier {manifest.versions['cellclassifier']}, "
             f"Keras {manifest.versions['keras']} on {manifest.versions['backend']}",
             "SHA-256": str(manifest.sha256),
@@ -129,6 +130,17 @@ def _training_facts(manifest: Manifest) -> dict[str, str]:
         "temperature": f"{manifest.calibration['temperature']:.3f} "
         f"(fitted on {manifest.calibration['n_cells']:,} cells {_set_apart(manifest)})",
     }
+
+
+def _trust_facts(manifest: Manifest) -> dict[str, str]:
+    facts = {}
+    if manifest.conformal is not None:
+        n_cells = int(manifest.conformal.sizes.sum())
+        facts["sets"] = f"at any coverage, by {n_cells:,} cells {_set_apart(manifest)}"
+    if manifest.novelty is not None:
+        n_cells = len(manifest.novelty.prototypes)
+        facts["novelty"] = f"by doubt, unexpected counts, and the distance to {n_cells:,} cells"
+    return facts
 
 
 def _set_apart(manifest: Manifest) -> str:

@@ -41,11 +41,15 @@ def main() -> None:
     classifier = cc.CellTypeClassifier(genes="all", network_options={"hidden": (16,)})
     classifier.fit(reference, labels_key="cell_type")
     classifier.save(FOLDER / f"format_{FORMAT}.keras")
+    named = classifier.classify(reference)
     np.savez_compressed(
         FOLDER / f"format_{FORMAT}.npz",
         counts=counts,
         genes=np.array(list(GENES)),
-        probabilities=classifier.predict_proba(reference),
+        probabilities=named.probabilities,
+        sets=named.trust.sets,
+        novelty=named.trust.novelty,
+        status=named.trust.status,
     )
 
 

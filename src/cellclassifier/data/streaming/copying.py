@@ -19,6 +19,8 @@ from cellclassifier.data.streaming.writing import Options, SparseWriter, new_arr
 
 # copied between two looks at whether to stop
 PIECE_BYTES = 2**26
+# and of what goes through memory, which is best used again and again
+THROUGH_BYTES = 2**20
 # what systems and file systems say that cannot copy by themselves
 CANNOT_COPY_INSIDE = (errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM)
 
@@ -68,7 +70,7 @@ def _copy_inside(reading: IO[bytes], writing: IO[bytes]) -> int:
 
 
 def _copy_through(reading: IO[bytes], writing: IO[bytes]) -> int:
-    piece = memoryview(reading.read(PIECE_BYTES) or b"")
+    piece = memoryview(reading.read(THROUGH_BYTES) or b"")
     n_written = 0
     while n_written < len(piece):
         n_written += writing.write(piece[n_written:])
