@@ -308,21 +308,22 @@ def _nearest(
     for cell in range(len(embedding)):
         squares[:] = 0
         for dimension in range(n_dimensions):
-            place, values = embedding[cell, dimension], prototypes[dimension]
+            own_value, values = embedding[cell, dimension], prototypes[dimension]
             for prototype in range(n_prototypes):
-                off = values[prototype] - place
+                off = values[prototype] - own_value
                 squares[prototype] += off * off
         if own[cell] >= 0:
             squares[own[cell]] = np.inf
-        total = 0.0
-        for _ in range(n_neighbours):
-            nearest = 0
-            for prototype in range(n_prototypes):
-                if squares[prototype] < squares[nearest]:
-                    nearest = prototype
-            total += np.sqrt(squares[nearest])
-            squares[nearest] = np.inf
-        out[cell] = total / n_neighbours
+        nearest = np.full(n_neighbours, np.inf, np.float32)  # ascending
+        for prototype in range(n_prototypes):
+            square = squares[prototype]
+            if square < nearest[-1]:  # rarely
+                place = n_neighbours - 1
+                while place > 0 and nearest[place - 1] > square:
+                    nearest[place] = nearest[place - 1]
+                    place -= 1
+                nearest[place] = square
+        out[cell] = np.sqrt(nearest).mean()
 
 
 def _checked(

@@ -33,7 +33,7 @@ class Tail:
     --------
     >>> tail = Tail.of(np.random.default_rng(0).exponential(size=10_000))
     >>> tail.surprise(np.array([1.0, 3.0, 10.0])).round(1).tolist()
-    [1.0, 3.0, 10.1]
+    [1.0, 3.0, 10.0]
     """
 
     knots: Floats

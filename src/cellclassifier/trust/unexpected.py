@@ -14,11 +14,14 @@ PSEUDO_COUNT = 0.5
 # totals over fewer cells would give these away, and say little
 MIN_TYPE_CELLS = 10
 # no single gene says more than ten standard deviations
-MAX_SQUARE = 100.0
+MAX_SQUARE = np.float32(100.0)
+# of a variance, so that none is divided by zero
+LEAST = np.float32(1e-12)
 # of library sizes, for which the share of genes without counts is worked out beforehand
 DEPTHS = np.geomspace(50, 1e6, 64)
-# sums of whole numbers do not depend on the order of the genes
-UNIT = 2.0**24
+# sums of whole numbers do not depend on the order of the genes; a hundred of these units fit in 32
+# bits
+UNIT = np.float32(2.0**18)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,10 +140,21 @@ class Unexpected:
         added = np.zeros(len(codes))
         _with_counts(
             counts.data, counts.indices, counts.indptr, target, library_size.astype(np.float64),
-            codes.astype(np.int64), self.of_types.rates, self.of_types.dispersion, added,
+            codes.astype(np.int64), self.of_types.rates, self.of_types.dispersion,
+            has_twins(target), added,
         )  # fmt: skip
         residual = np.maximum(total + added, 0) / self.n_measured
         return np.where(self.of_types.known[codes], residual, 1.0)
+
+
+def has_twins(target: npt.NDArray[np.int32]) -> bool:
+    """Tell whether several columns are one gene of the panel.
+
+    >>> has_twins(np.array([0, -1, 2, -1], np.int32)), has_twins(np.array([1, 1], np.int32))
+    (False, True)
+    """
+    places = target[target >= 0]
+    return len(np.unique(places)) < len(places)
 
 
 @compiled()
@@ -171,29 +185,54 @@ def _with_counts(
     codes: npt.NDArray[np.int64],
     rates: Floats,
     dispersion: Floats,
+    has_twins: bool,  # noqa: FBT001
     out: npt.NDArray[np.float64],
 ) -> None:
     """Add what counts change, gene by gene: the square with them less the square without."""
-    total = np.zeros(rates.shape[1], np.float64)
+    longest = 1
     for row in range(len(codes)):
-        rates_of_type, library = rates[codes[row]], library_size[row]
-        for entry in range(ends[row], ends[row + 1]):  # several columns may be one gene
-            place = target[indices[entry]]
-            if place >= 0:
-                total[place] += data[entry]
-        added = np.int64(0)
+        longest = max(longest, ends[row + 1] - ends[row])
+    places = np.empty(longest + 1, np.uint32)  # unsigned, so that none counts from the end
+    counts = np.empty(longest + 1, np.float32)
+    means, spreads = np.empty_like(counts), np.empty_like(counts)
+    changes = np.empty(longest + 1, np.int32)
+    total = np.zeros(rates.shape[1], np.float32)
+    for row in range(len(codes)):
+        n_places = 0
         for entry in range(ends[row], ends[row + 1]):
             place = target[indices[entry]]
-            if place < 0:
-                continue
-            count = total[place]
-            total[place] = 0  # for the gene's other columns, and for the next cell
-            if count > 0 and rates_of_type[place] > 0:
-                mean = rates_of_type[place] * library
-                variance = mean + dispersion[place] * mean * mean
-                off = count - mean
-                change = min(off * off / variance, MAX_SQUARE) - min(
-                    mean * mean / variance, MAX_SQUARE
-                )
-                added += np.int64(change * UNIT)
+            places[n_places], counts[n_places] = place, data[entry]
+            n_places += place >= 0  # what is not of the panel is written over
+        if has_twins:
+            n_places = _merge_twins(places, counts, n_places, total)
+        rates_of_type, library = rates[codes[row]], np.float32(library_size[row])
+        for gene in range(n_places):
+            means[gene] = rates_of_type[places[gene]] * library
+            spreads[gene] = dispersion[places[gene]]
+        for gene in range(n_places):  # several at a time
+            count, mean = counts[gene], means[gene]
+            variance = max(mean + spreads[gene] * mean * mean, LEAST)
+            most, off = MAX_SQUARE * variance, count - mean
+            change = (min(off * off, most) - min(mean * mean, most)) / variance
+            changes[gene] = np.int32(change * UNIT)
+        added = np.int64(0)
+        for gene in range(n_places):
+            added += changes[gene]
         out[row] = added / UNIT
+
+
+@compiled()
+def _merge_twins(
+    places: npt.NDArray[np.uint32], counts: Floats, n_places: int, total: Floats
+) -> int:
+    """Add the counts of columns that are one gene; return how many genes there are."""
+    for entry in range(n_places):
+        total[places[entry]] += counts[entry]
+    n_genes = 0
+    for entry in range(n_places):
+        place = places[entry]
+        if total[place] > 0:
+            places[n_genes], counts[n_genes] = place, total[place]
+            total[place] = 0
+            n_genes += 1
+    return n_genes
