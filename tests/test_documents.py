@@ -14,8 +14,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(language, text=README):
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 @pytest.fixture
@@ -42,6 +42,21 @@ def test_the_python_of_the_readme_runs(user_folder):
     (code,) = blocks("python")
     exec(compile(code, "README.md", "exec"), {})  # noqa: S102  (our own document)
     assert (user_folder / "model.keras").exists()
+
+
+def test_how_to_read_the_scores_runs(user_folder):
+    text = (ROOT / "docs" / "how-to" / "read-the-scores.md").read_text(encoding="utf-8")
+    (commands,), (code,) = blocks("sh", text), blocks("python", text)
+    for command in map(shlex.split, commands.splitlines()):
+        with pytest.raises(SystemExit) as stopped:
+            main(command[1:])
+        assert stopped.value.code == 0, command
+    assert {"named.h5ad", "strict.h5ad", "kept.h5ad", "evaluation.json"} <= {
+        path.name for path in user_folder.iterdir()
+    }
+    told: dict = {}
+    exec(compile(code, "read-the-scores.md", "exec"), told)  # noqa: S102  (our own document)
+    assert len(told["sure"]) > 60
 
 
 def test_make_targets_of_the_readme_exist():

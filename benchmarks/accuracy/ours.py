@@ -14,7 +14,7 @@ def fit(problem: Problem) -> Fitted:
     """Fit what the settings name, with all else as it comes."""
     classifier = cc.CellTypeClassifier(**problem.settings, seed=problem.seed)
     size_key = None if problem.training.library_sizes is None else LIBRARY_SIZE_KEY
-    reference, dropped = without_single_cells(as_anndata(problem.training))
+    reference = as_anndata(problem.training)
     classifier.fit(reference, labels_key=LABELS_KEY, library_size_key=size_key)
 
     def name_cells() -> Named:
@@ -24,20 +24,12 @@ def fit(problem: Problem) -> Fitted:
     manifest = classifier.manifest_
     chosen = {
         "n_genes": len(manifest.panel),
-        "dropped_types": dropped,
         "network": manifest.network,
         "normalisation": manifest.normalisation.to_json(),
         "training": manifest.training["config"],
         "backend": manifest.versions["backend"],
     }
     return Fitted(name_cells, chosen)
-
-
-def without_single_cells(reference: ad.AnnData) -> tuple[ad.AnnData, list[str]]:
-    """Return the reference without types of one cell, as the error about them asks; and these."""
-    sizes = reference.obs[LABELS_KEY].value_counts()
-    dropped = sizes.index[sizes == 1].tolist()
-    return reference[~reference.obs[LABELS_KEY].isin(dropped)].copy(), dropped
 
 
 def as_anndata(cells: Cells) -> ad.AnnData:

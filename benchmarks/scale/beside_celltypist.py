@@ -58,7 +58,7 @@ def main() -> None:
     python, source = CELLTYPIST.python(), shared_data("baron_pancreas.h5ad")
     ours, theirs = [], []
     with tempfile.TemporaryDirectory(prefix="scale-", dir=args.cells.parent) as folder:
-        model = Path(folder, "celltypist_model")
+        model = Path(folder, "celltypist.pkl")
         subprocess.run([python, "-c", TRAIN, source, model], check=True)
         for _ in range(args.repeats):
             ours.append(measured("annotations", args.cells, args.model, Path(folder), 0))

@@ -9,8 +9,8 @@ for blood sets with gene names, cells of the pancreas. Scores: our novelty; one 
 probability and the entropy of our default; one minus the top probability of a logistic regression
 on log1p of counts per 10,000 (C = 1, all genes), as a user of scikit-learn would; the distance to
 the ten nearest training cells in 25 principal components, not whitened. For ours also which share
-of cells is called unknown at the default threshold. One row a task, what is unseen, and score goes
-to benchmarks/results/trust_novelty.jsonl.
+of cells is called unknown at the default threshold. Each cell is named for itself (shift=0). One
+row a task, what is unseen, and score goes to benchmarks/results/trust_novelty.jsonl.
 """
 
 import argparse
@@ -115,7 +115,7 @@ class Scorer:
     def __call__(self, cells: Cells) -> Scores:
         """Return each score of each cell."""
         named = self.classifier.classify(
-            cells, library_size_key=LIBRARY_SIZE_KEY, trust=TrustSettings()
+            cells, library_size_key=LIBRARY_SIZE_KEY, shift=0.0, trust=TrustSettings()
         )
         assert named.trust is not None  # noqa: S101
         expression = log_expression(on_genes(cells, self.genes))

@@ -117,6 +117,19 @@ class LabelSpace:
         texts = [str(text) for text in texts]
         rows = {text: np.zeros(len(self), dtype=bool) for text in texts}
         for text, row in rows.items():
-            row[self.encode(text.split(BETWEEN) if text else [])] = True
+            row[self.encode(self._parts(text))] = True
         sets: npt.NDArray[np.bool_] = np.array([rows[text] for text in texts], dtype=bool)
         return sets.reshape(len(texts), len(self))
+
+    def _parts(self, text: str) -> list[str]:
+        """Return the labels of a set; one may itself hold what stands between labels."""
+        parts: list[str] = []
+        rest = text.split(BETWEEN) if text else []
+        while rest:
+            ends = [
+                end for end in range(1, len(rest) + 1) if BETWEEN.join(rest[:end]) in self._code_of
+            ]
+            end = max(ends, default=1)
+            parts.append(BETWEEN.join(rest[:end]))
+            rest = rest[end:]
+        return parts

@@ -117,6 +117,18 @@ def test_cells_of_the_same_kind_are_alike(classifier):
     assert found.novel < 0.15
 
 
+def test_of_few_cells_all_are_looked_at(classifier):
+    cells = drawn(300, seed=11, spread=0.3)
+    raw, named = find_counts(cells), classifier.classify(cells)
+    view = ModelView.of(classifier.manifest_, raw)
+    assert QueryComparison.of_sample(view, named) == QueryComparison.of(view, raw, named)
+
+
+def test_what_is_said_is_kept_with_the_annotation(classifier):
+    cells = classifier.annotate(drawn(300, seed=11, spread=0.5))
+    assert "genes differ much" in cells.uns["cellclassifier"]["advice"]
+
+
 def test_cells_from_elsewhere_are_told(classifier):
     cells = drawn(600, seed=11, spread=0.5)
     raw = find_counts(cells)

@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from cellclassifier import CellTypeClassifier, TrainingConfig, TuningPlan, check, tune
-from cellclassifier.classifier import shifting
+from cellclassifier.classifier import sampling
 from cellclassifier.classifier.expectation import expect_accuracy
 from cellclassifier.cli import main
 from cellclassifier.data import read_predictions
@@ -112,7 +112,9 @@ def test_what_is_measured_does_not_depend_on_the_order_of_cells(classifier, abro
 
 def test_many_cells_are_measured_on_a_sample_that_stays_the_same(classifier, abroad, monkeypatch):
     whole = classifier.classify(abroad).shift
-    monkeypatch.setattr(shifting, "SAMPLE_CELLS", 60)
+    monkeypatch.setattr(sampling, "N_RUNS", 12)
+    monkeypatch.setattr(sampling, "CELLS_PER_RUN", 5)
+    monkeypatch.setattr(sampling, "SAMPLE_CELLS", 60)
     once, again = (classifier.classify(abroad).shift for _ in range(2))
     assert once == again != whole
     assert once == pytest.approx(whole, abs=0.15)

@@ -228,6 +228,23 @@ def test_what_is_refused_is_a_share(refused):
         TrustSettings(refused=refused)
 
 
+def test_unknown_cells_are_kept_or_labelled():
+    with pytest.raises(InputError, match="not 'drop'"):
+        TrustSettings(unknown="drop")
+
+
+def test_the_label_of_unknown_cells_is_what_was_asked(classifier):
+    named = {}
+    for unknown in ("keep", "label"):
+        cells = drawn(300, seed=9)
+        asked = TrustSettings(refused=0.5, unknown=unknown)
+        named[unknown] = classifier.annotate(cells, shift=0.0, trust=asked).obs
+    is_unknown = named["keep"]["predicted_cell_type_status"] == "unknown"
+    assert 0 < is_unknown.sum() < 300
+    assert set(named["keep"]["predicted_cell_type"]) <= set(TYPES)
+    assert ((named["label"]["predicted_cell_type"] == "unknown") == is_unknown).all()
+
+
 def test_a_higher_coverage_gives_larger_sets(manifest, view):
     logits = np.random.default_rng(0).normal(0, 1, (N_CELLS, len(TYPES)))
     held_out, rng = held_out_cells()

@@ -188,7 +188,8 @@ NO_COUNTS = "no raw counts were found"
         pytest.param(ANNOTATE_BAD, no_cells, ["0 cells and 60 genes"], id="no-cells-annotate"),
         pytest.param(ANNOTATE_BAD, no_genes, ["120 cells and 0 genes"], id="no-genes"),
         pytest.param(
-            TRAIN_BAD, type_with_one_cell, ["single cell", "['NK']", "at least 2"], id="one-cell"
+            f"{TRAIN_BAD} --strict", type_with_one_cell,
+            ["single cell", "['NK']", "at least 2"], id="one-cell",
         ),
         pytest.param(TRAIN_BAD, one_type, ["one label ['NK']", "two types"], id="one-type-only"),
         pytest.param(

@@ -128,6 +128,17 @@ def test_what_labels_are_worth_stands_beside_them(cells, trusted):
     assert cells.obs["predicted_cell_type_novelty"].dtype == np.float32
 
 
+def test_unknown_cells_are_labelled_so_where_that_is_asked(cells, trusted):
+    asked = replace(trusted, trust=replace(trusted.trust, label_unknown=True))
+    write_predictions(cells, asked, {})
+    column = cells.obs["predicted_cell_type"]
+    assert column.cat.categories.tolist() == [*LABELS, "unknown"]
+    is_unknown = cells.obs["predicted_cell_type_status"] == "unknown"
+    assert column[is_unknown].tolist() == ["unknown"]
+    assert column[~is_unknown].tolist() == trusted.labels[~is_unknown].tolist()
+    np.testing.assert_array_equal(read_predictions(cells).labels, trusted.labels)
+
+
 def test_a_model_that_knows_nothing_of_it_leaves_no_older_columns(cells, predictions, trusted):
     write_predictions(cells, trusted, {})
     assert set(cells.obs) >= TRUST_KEYS

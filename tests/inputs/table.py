@@ -20,9 +20,9 @@ INTRODUCTION = f"""# Inputs
 
 What comes of inputs that are wrong or odd. An input is **accepted** as it is; or **converted**,
 where what was done to it can be undone, mapped or added up exactly; or **refused**, by one line and
-a status other than zero, and nothing is written. Nothing is accepted with a mere warning. What is
-accepted or converted gets the labels and probabilities of the clean cells: to the bit, but for
-counts corrected for ambient RNA, of which the labels are the same.
+a status other than zero, and nothing is written. Nothing is accepted with a mere warning, but for a
+type of one cell to train on. What is accepted or converted gets the labels and probabilities of the
+clean cells: to the bit, but for counts corrected for ambient RNA, of which the labels are the same.
 
 Each row is a test in `tests/inputs`, which hands the input to `annotate` with a model of
 human blood cells (`{MODEL_NAME}`), and labels to `train`. The third column is what `check`

@@ -170,6 +170,81 @@ def test_weights_for_other_features_than_the_networks_are_refused(adapting):
         CellTypeClassifier.load(adapting)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param(lambda _: b"", "BadZipFile", id="empty"),
+        pytest.param(lambda arrays: packed(arrays, np.savez_compressed), "packed", id="bomb"),
+        pytest.param(lambda arrays: packed(arrays, kept=None), "no array 'kept'", id="missing"),
+        pytest.param(
+            lambda arrays: packed(arrays, sizes=arrays["sizes"] + 1), "shape", id="more-cells"
+        ),
+        pytest.param(
+            lambda arrays: packed(arrays, sizes=-arrays["sizes"]), "numbers of cells", id="negative"
+        ),
+        pytest.param(
+            lambda arrays: packed(arrays, kept=arrays["kept"] + 9), "outside of", id="no-score"
+        ),
+        pytest.param(
+            lambda arrays: packed(arrays, pooled=arrays["pooled"].astype(object)),
+            "pickle",
+            id="pickle",
+        ),
+        pytest.param(encrypted, "password", id="encrypted"),
+    ],
+)
+def test_scores_of_held_out_cells_that_are_broken(saved, change, message):
+    change_arrays(saved, "sets.npz", change)
+    told = refusal(saved)
+    assert "its scores of held-out cells are broken" in told
+    assert message in told
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param(lambda _: b"", "BadZipFile", id="empty"),
+        pytest.param(lambda arrays: packed(arrays, np.savez_compressed), "packed", id="bomb"),
+        pytest.param(lambda arrays: packed(arrays, doubt=None), "no array 'doubt'", id="missing"),
+        pytest.param(
+            lambda arrays: packed(arrays, components=arrays["components"][1:]),
+            "shape",
+            id="too-few-genes",
+        ),
+        pytest.param(
+            lambda arrays: packed(arrays, prototypes=arrays["prototypes"][:, 1:]),
+            "shape",
+            id="other-axes",
+        ),
+        pytest.param(
+            lambda arrays: packed(arrays, rates=arrays["rates"][1:]), "shape", id="too-few-types"
+        ),
+        pytest.param(
+            lambda arrays: packed(arrays, rates=arrays["rates"] * np.nan), "not within", id="nan"
+        ),
+        pytest.param(
+            lambda arrays: packed(arrays, together=-arrays["together"]), "rise", id="falls"
+        ),
+        pytest.param(
+            lambda arrays: packed(arrays, distance_depth=arrays["distance_depth"][:2]),
+            "a curve of depth",
+            id="half-a-curve",
+        ),
+        pytest.param(
+            lambda arrays: packed(arrays, prototypes=arrays["prototypes"].astype(object)),
+            "pickle",
+            id="pickle",
+        ),
+        pytest.param(encrypted, "password", id="encrypted"),
+    ],
+)
+def test_statistics_of_known_cells_that_are_broken(adapting, change, message):
+    change_arrays(adapting, "novelty.npz", change)
+    told = refusal(adapting)
+    assert "its statistics of known cells are broken" in told
+    assert message in told
+
+
 # --- the adaptation
 
 

@@ -152,6 +152,17 @@ def test_what_adapts_survives_the_file(adapting, tmp_path):
     assert contents(tmp_path / "again.keras")["shift.npz"] == contents(adapting)["shift.npz"]
 
 
+def test_what_is_known_of_errors_survives_the_file(adapting, tmp_path):
+    before = read_manifest(adapting)
+    CellTypeClassifier.load(adapting).save(tmp_path / "again.keras", keep_cells=False)
+    after = read_manifest(tmp_path / "again.keras")
+    for field in ("conformal", "novelty"):
+        arrays = getattr(after, field).to_arrays()
+        for name, values in getattr(before, field).to_arrays().items():
+            np.testing.assert_array_equal(arrays[name], values)
+            assert arrays[name].dtype == values.dtype
+
+
 def test_every_optional_member_fills_a_field_of_the_manifest():
     fields = {field.name for field in dataclasses.fields(Manifest)}
     assert {member.field for member in ARRAY_MEMBERS.values()} <= fields
@@ -163,7 +174,7 @@ def test_manifest_has_the_documented_fields(saved, toy_reference):
         "format_name", "format", "created", "versions", "network", "labels", "ontology_ids",
         "normalisation", "calibration", "training", "parts", "genes",
     }  # fmt: skip
-    assert (manifest["format_name"], manifest["format"]) == ("cellclassifier model", 3)
+    assert (manifest["format_name"], manifest["format"]) == ("cellclassifier model", 4)
     assert manifest["network"]["name"] == "linear"
     assert manifest["network"]["n_parameters"] == (60 + 1) * 3
     assert manifest["labels"] == ["B", "NK", "T"]

@@ -127,9 +127,9 @@ def test_member_packed_in_another_way(saved, method):
 
 
 def test_newer_format(saved):
-    change_manifest(saved, format=4)
+    change_manifest(saved, format=5)
     message = refusal(saved)
-    assert "has the model format 4" in message
+    assert "has the model format 5" in message
     assert "pip install --upgrade cellclassifier" in message
 
 

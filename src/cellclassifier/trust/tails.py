@@ -68,7 +68,7 @@ class Tail:
             raise ValueError(f"a tail is {values.dtype} of shape {values.shape}")
         knots = values.astype(np.float64)
         is_sorted = bool(np.all(np.diff(knots[:-1]) >= 0))
-        if not (np.all(np.abs(knots) <= MAX_SIZE) and is_sorted and knots[-1] > 0):
+        if not (np.all(np.abs(knots) <= MAX_SIZE) and is_sorted and knots[-1] >= MIN_TAIL):
             raise ValueError("the quantiles of a tail rise, are finite, and its mean is positive")
         return cls(knots)
 
@@ -96,10 +96,11 @@ class DepthCurve:
         """Fit to known cells: logarithms of their values, and their library sizes, (n_cells,)."""
         depth = np.log(library_size)
         median = float(np.median(depth))
-        excess = np.maximum(depth - median, 0)
-        terms = np.column_stack([np.ones(len(depth)), excess, excess**2])
+        excess, lack = np.maximum(depth - median, 0), np.minimum(depth - median, 0)
+        # what goes on below the median has a slope of its own, which is not used
+        terms = np.column_stack([excess, excess**2, lack, np.ones(len(depth))])
         found = np.linalg.lstsq(terms, values.astype(np.float64), rcond=1e-6)[0]
-        return cls(np.array([median, float(depth.max()), *found[1:]]))
+        return cls(np.array([median, float(depth.max()), *found[:2]]))
 
     def expected(self, library_size: npt.NDArray[np.floating]) -> Floats:
         """Return what is to be taken off the logarithm of the value, (n_cells,)."""

@@ -45,6 +45,8 @@ class Case:
         What of the evidence is shown: the counts', the genes', the file's or the labels'.
     until
         The last words to show of a message that goes on in the words of a library.
+    warns
+        Whether it is taken with a note.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Case:
     like: Change | None = None
     shows: Literal["counts", "genes", "file", "labels"] = "counts"
     until: str = ""
+    warns: bool = False
 
     @property
     def skip(self) -> str:

@@ -97,11 +97,22 @@ def one_label(cells, _):
     return relabelled(cells, ["B"] * cells.n_obs)
 
 
-@LABELS.refused("a type of one cell", "single cell: ['neuron']", "Drop or merge")
-def type_of_one_cell(cells, _):
+def with_one_neuron(cells):
     labels = texts(cells)
     labels.iloc[0] = "neuron"
     return relabelled(cells, labels)
+
+
+@LABELS.refused("a type of one cell", "single cell: ['neuron']", "Drop or merge", option="--strict")
+@LABELS.accepted(
+    "a type of one cell",
+    "80 cells of B, Monocyte, NK, T, neuron;",
+    "note: 1 types in .obs['cell_type'] have a single cell: ['neuron']",
+    like=with_one_neuron,
+    warns=True,
+)
+def type_of_one_cell(cells, _):
+    return with_one_neuron(cells)
 
 
 @LABELS.refused("no column of that name", "no column 'cell_type' in .obs; it has ['celltype']")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from cellclassifier import CellTypeClassifier, check, read_cells, write_cells
 from cellclassifier.cli import main
-from cellclassifier.errors import CellClassifierError
+from cellclassifier.errors import CellClassifierError, InputWarning
 from input_cases.case import Case
 from input_cases.clean import KEY, clean_cells, model_genes
 
@@ -72,8 +72,10 @@ class Models:
         like = clean if case.like is None else case.like(clean)
         classifier = self.classifier
         if case.command == "train":
-            classifier = CellTypeClassifier("linear").fit(like, labels_key=KEY)
-            like = clean
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", InputWarning)
+                classifier = CellTypeClassifier("linear").fit(like, labels_key=KEY)
+            like = clean_cells()
         named = classifier.classify(like)
         return named.labels.tolist(), named.probabilities
 
@@ -129,7 +131,7 @@ def _through_train(case: Case, path: Path, folder: Path) -> Seen:
         classifier = CellTypeClassifier.load(out)
         named = classifier.classify(read_cells(path))
         labels, probabilities = named.labels.tolist(), named.probabilities
-        said = _account(case, classifier.check_fitted().training)
+        said = "; ".join(filter(None, [_account(case, classifier.check_fitted().training), said]))
         out.unlink()
     after = _hashes(folder)
     return Seen(
@@ -154,7 +156,12 @@ def _through_python(case: Case, cells: ad.AnnData, classifier: CellTypeClassifie
 def _command(*arguments: object) -> tuple[int, list[str], str]:
     """Run the command line in this process; return its status, its errors and its output."""
     out, errors, status = io.StringIO(), io.StringIO(), -1
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(errors),
+        warnings.catch_warnings(),  # in which main shows them in its own way
+    ):
+        warnings.simplefilter("always", InputWarning)
         try:
             main([str(argument) for argument in arguments])
         except SystemExit as ended:

@@ -3,7 +3,7 @@
 import io
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,7 @@ class PatchedFile(io.RawIOBase):
         finish_patches(path)
         self.path = path
         self.file = path.open("r+b", buffering=0)
-        self.old_end = _end_that_counts(self.file.fileno())
+        self.old_end = _end_that_counts(self.file)
         self.end = self.old_end
         self.position = 0
         self.pages: dict[int, bytearray] = {}
@@ -119,15 +119,13 @@ class PatchedFile(io.RawIOBase):
             page = self.pages[offset]
             start, stop = max(offset, first), min(offset + n_bytes, first + n_old)
             page[start - offset : stop - offset] = view[start - first : stop - first]
-        n_written = n_old
-        while n_written < len(view):
-            n_written += os.pwrite(self.file.fileno(), view[n_written:], first + n_written)
+        _write_at(self.file, first + n_old, view[n_old:])
         self.position += len(view)
         self.end = max(self.end, self.position)
         return len(view)
 
     def _bytes(self, first: int, n_bytes: int) -> bytes:
-        content = bytearray(os.pread(self.file.fileno(), n_bytes, first).ljust(n_bytes, b"\0"))
+        content = bytearray(_read_at(self.file, first, n_bytes).ljust(n_bytes, b"\0"))
         for offset in range(first - first % PAGE, first + n_bytes, PAGE):
             page = self.pages.get(offset)
             if page is not None:
@@ -151,7 +149,9 @@ def finish_patches(path: Path) -> None:
 def _carry_out(path: Path, offsets: npt.NDArray[np.int64], pages: npt.NDArray[np.uint8]) -> None:
     with path.open("r+b", buffering=0) as file:
         for number, offset in enumerate(offsets.tolist()):
-            os.pwrite(file.fileno(), pages[number * PAGE : (number + 1) * PAGE].tobytes(), offset)
+            _write_at(
+                file, offset, memoryview(pages[number * PAGE : (number + 1) * PAGE].tobytes())
+            )
         os.fsync(file.fileno())
 
 
@@ -159,10 +159,10 @@ def _notes(path: Path) -> Path:
     return path.with_name(f".{path.name}.changes")
 
 
-def _end_that_counts(descriptor: int) -> int:
+def _end_that_counts(file: IO[bytes]) -> int:
     """Return how much of an HDF5 file its superblock counts, if it says so as usual, or all."""
-    size = os.fstat(descriptor).st_size
-    head = os.pread(descriptor, 64, 0)
+    size = os.fstat(file.fileno()).st_size
+    head = _read_at(file, 0, 64)
     if head[:8] != SIGNATURE or head[8] not in END_AT:
         return size
     n_address_bytes = head[13] if head[8] < 2 else head[9]
@@ -170,3 +170,19 @@ def _end_that_counts(descriptor: int) -> int:
         return size
     end = int.from_bytes(head[END_AT[head[8]] :][:8], "little")
     return end if 0 < end <= size else size
+
+
+def _read_at(file: IO[bytes], offset: int, n_bytes: int) -> bytes:
+    """Read so many bytes, or up to the end."""
+    file.seek(offset)
+    parts = []
+    while n_bytes and (part := file.read(n_bytes)):
+        parts.append(part)
+        n_bytes -= len(part)
+    return b"".join(parts)
+
+
+def _write_at(file: IO[bytes], offset: int, content: memoryview) -> None:
+    file.seek(offset)
+    while len(content):
+        content = content[file.write(content) :]
