@@ -10,6 +10,9 @@ is drawn to the identity by its squared distance from it, weighted as the consta
 of it is for cells like the training's: on tasks abroad nothing but "none" is scored, beside the
 temperature that would have been best, in hindsight, on the test cells. One row a task, fold and
 method goes to benchmarks/results/trust_calibration.jsonl; means over folds are printed.
+
+The rows there are of commit 6cc5b52, before "matrix" became part of training (record 0024): since
+then the logits of a fit have been through it, and a run asks whether a second one helps.
 """
 
 import argparse

@@ -75,17 +75,13 @@ class _Lines:
             [cgutils.alloca_once_value(builder, _ZEROS) for _ in range(self.n_vectors)]  # type: ignore[no-untyped-call]
             for _ in range(n_at_once)
         ]
-        step = _INDEX(n_at_once)
+        one, step = _INDEX(1), _INDEX(n_at_once)
         whole = builder.mul(builder.udiv(n_entries, step), step)
         with cgutils.for_range_slice(builder, _INDEX(0), whole, step, inc=True) as (entry, _):
             for number, sums_of_one in enumerate(sums):
                 self._add(builder.add(entry, _INDEX(number)), sums_of_one)
-        if n_at_once > 1:
-            with cgutils.for_range_slice(builder, whole, n_entries, _INDEX(1), inc=True) as (
-                entry,
-                _,
-            ):
-                self._add(entry, sums[0])
+        with cgutils.for_range_slice(builder, whole, n_entries, one, inc=True) as (entry, _):
+            self._add(entry, sums[0])
         for vector, registers in enumerate(zip(*sums, strict=True)):
             total, *others = (builder.load(register) for register in registers)
             for other in others:
