@@ -1,4 +1,4 @@
-"""The tables of the record on prediction sets stand in the results."""
+"""The tables of the records on prediction sets and novelty stand in the results."""
 
 import json
 import re
@@ -75,3 +75,20 @@ def test_scores_beside_one_another_stand_in_the_results(method):
     assert len(abroad) == 10
     expected = [np.mean(sizes), *off, min(abroad)]
     assert numbers(method) == pytest.approx(expected, abs=6e-4)
+
+
+NOVELTY_SCORES = ("novelty", "entropy", "1 - top", "kNN distance", "logistic 1 - top")
+
+
+def test_novelty_stands_in_the_results():
+    record = (ROOT / "docs" / "decisions" / "0025-novelty.md").read_text(encoding="utf-8")
+    lines = (ROOT / "benchmarks" / "results" / "trust_novelty.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in lines.splitlines()]
+    rows = [row for row in rows if row["task"] == "zheng_sorted_facs"]
+    types = {row["unseen"] for row in rows}
+    assert len(types) == 12
+    for unseen in types:
+        of_type = {row["score"]: row for row in rows if row["unseen"] == unseen}
+        values = [f"{of_type[score]['auroc']:.3f}" for score in NOVELTY_SCORES]
+        values.append(f"{of_type['novelty']['unknown_of_unseen']:.2f}")
+        assert f"| {unseen} | {' | '.join(values)} |" in record

@@ -155,6 +155,7 @@ def test_cells_of_few_counts_are_counted(named_as):
 def test_without_trust_nothing_is_said_of_novelty(named_as):
     found = named_as(drawn(90, seed=11), knows=False)
     assert (found.novel, found.low_depth) == (None, None)
+    assert str(found) == "The cells are like the training cells in depth and genes."
 
 
 @pytest.mark.parametrize(("n_trained", "changed"), [(90, "B"), (120, None)])

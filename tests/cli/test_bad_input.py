@@ -298,7 +298,7 @@ def test_output_is_a_folder(refused, paths, line):
             f"train {{reference}} {LABELS} --out {{new}}.h5", ["end in .keras"], id="model-name"
         ),
         pytest.param(
-            "annotate {reference} --model {model} --out {new}.csv", [".h5ad or .zarr"], id="name"
+            "annotate {reference} --model {model} --out {new}.txt", [".h5ad or .zarr"], id="name"
         ),
         pytest.param(
             f"evaluate {{named}} {TRUTH} --confusion {{new}}.gif", [".png, .svg"], id="figure-name"

@@ -113,6 +113,8 @@ class QueryComparison:
 
     def __str__(self) -> str:
         if not self.warnings:
+            if self.novel is None:
+                return "The cells are like the training cells in depth and genes."
             return (
                 "The cells are like the training cells in depth, genes and what they look like: "
                 "confidence, sets and novelty mean here what they say."
