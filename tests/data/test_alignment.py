@@ -71,6 +71,34 @@ def test_blocks_give_the_bits_of_the_whole(toy_reference):
     )
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(slice(None), id="all"),
+        pytest.param(slice(2, 5), id="some"),
+        pytest.param(slice(-2, None), id="last"),
+        pytest.param(slice(4, 4), id="none"),
+        pytest.param(slice(5, 2), id="backwards"),
+        pytest.param(slice(6, 99), id="beyond"),
+        pytest.param(slice(1, 7, 2), id="every-second"),
+        pytest.param(slice(None, None, -1), id="turned"),
+        pytest.param(np.array([5, 0, 5]), id="numbers"),
+    ],
+)
+def test_some_cells_are_those_rows(toy_reference, rows):
+    raw = find_counts(toy_reference)[:8]
+    some = raw[rows]
+    assert_same_bits(some.counts, raw.counts[rows])
+    np.testing.assert_array_equal(some.library_size, raw.library_size[rows])
+    assert some.cell_names.equals(raw.cell_names[rows])
+    assert some.counts.has_canonical_format
+
+
+def test_consecutive_cells_are_not_copied(toy_reference):
+    raw = find_counts(toy_reference)
+    assert np.shares_memory(raw[3:9].counts.data, raw.counts.data)
+
+
 @st.composite
 def measured_twice(draw):
     """Draw counts of some panel genes, and the same in another order among further genes."""

@@ -55,9 +55,9 @@ class RawCounts:
         return len(self.cell_names)
 
     def __getitem__(self, rows: slice | npt.NDArray[np.integer]) -> "RawCounts":
-        """Return the cells of the given rows, in that order."""
+        """Return the cells of the given rows, in that order; consecutive ones are a view."""
         return RawCounts(
-            self.counts[rows],
+            _some_rows(self.counts, rows),
             self.library_size[rows],
             self.genes,
             self.cell_names[rows],
@@ -68,3 +68,19 @@ class RawCounts:
         """Yield blocks of consecutive cells; a reader from disk has the same shape."""
         for start in range(0, len(self), block_cells):
             yield self[start : start + block_cells]
+
+
+def _some_rows(
+    counts: sparse.csr_matrix, rows: slice | npt.NDArray[np.integer]
+) -> sparse.csr_matrix:
+    """Return rows; where they are consecutive without a copy, which SciPy would make."""
+    if not isinstance(rows, slice) or rows.step not in (None, 1):
+        return counts[rows]
+    start, stop, _ = rows.indices(counts.shape[0])
+    ends = counts.indptr[start : max(start, stop) + 1]
+    values = slice(ends[0], ends[-1])
+    run = sparse.csr_matrix((len(ends) - 1, counts.shape[1]), dtype=counts.dtype)
+    # whose constructor copies small parts of large arrays
+    run.data, run.indices, run.indptr = counts.data[values], counts.indices[values], ends - ends[0]
+    run.has_canonical_format = counts.has_canonical_format
+    return run
