@@ -93,7 +93,7 @@ def fit(task: Task, fold: int) -> HeldOut:
     ]
     return HeldOut(
         kept["stacked"].out_of_fold,
-        kept["codes"].astype(np.int64),
+        kept["codes"][kept["stacked"].known].astype(np.int64),
         logits,
         np.array(truth, dtype=np.int64),
         np.array(labels, dtype=str),

@@ -58,6 +58,35 @@ def main() -> None:
     measured = {(row["task"], row["fold"]) for row in rows}
     save("trust_sets.jsonl", rows, lambda old: (old["task"], old["fold"]) in measured)
     print(over_folds(rows).to_string(index=False))
+    print(reliability_of_tasks(rows).to_string(index=False))
+
+
+def reliability_of_tasks(rows: list[Row]) -> pd.DataFrame:
+    """Return the calibration error of each task, the cells of all folds in the same bins.
+
+    And its mean over folds, which with few cells a bin is mostly chance: see `ece_if_calibrated`.
+    """
+    found = []
+    for task in dict.fromkeys(row["task"] for row in rows):
+        own = [row for row in rows if row["task"] == task]
+        curves = [ReliabilityCurve.from_json(row["reliability"]) for row in own]
+        sizes = np.sum([curve.n_cells for curve in curves], axis=0)
+        off = [
+            np.nan_to_num(curve.n_cells * (curve.accuracy - curve.confidence)) for curve in curves
+        ]
+        found.append(
+            {
+                "task": task,
+                "ece of all folds": float(np.abs(np.sum(off, axis=0)).sum() / sizes.sum()),
+                "mean ece": np.mean([row["ece"] for row in own]),
+                "mean if calibrated": np.mean([row["ece_if_calibrated"]["mean"] for row in own]),
+                "log_loss": np.average(
+                    [row["log_loss"] for row in own], weights=[r["n_cells"] for r in own]
+                ),
+                "accuracy_at_90": np.mean([row["accuracy_at_90"] for row in own]),
+            }
+        )
+    return pd.DataFrame(found).round(4)
 
 
 def over_folds(rows: list[Row]) -> pd.DataFrame:
@@ -123,6 +152,7 @@ def row_of(task: Task, fold: int, made: HeldOut) -> Row:
         "accuracy": float(correct.mean()),
         "log_loss": log_loss(made.truth, cells),
         "ece": reliability.ece,
+        "reliability": reliability.to_json(),
         "overconfidence": reliability.overconfidence,
         "ece_if_calibrated": ece_if_calibrated(confidence),
         "accuracy_at_90": answered.at(0.9),

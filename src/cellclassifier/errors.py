@@ -58,6 +58,10 @@ class OutputError(CellClassifierError, OSError):
     """A place that cannot be written."""
 
 
+class ClusterError(CellClassifierError, RuntimeError):
+    """A cluster that does not answer, or whose workers are lost."""
+
+
 class NotFittedError(CellClassifierError, ValueError, AttributeError):
     """The classifier has to be fitted or loaded before this call."""
 

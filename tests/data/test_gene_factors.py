@@ -17,7 +17,8 @@ def aligned(counts):
 
 def factors_of(expression, seed=0):
     expression = sparse.csr_matrix(expression, dtype=np.float32)
-    return GeneFactors.of(aligned(expression), expression, seed)
+    cells = aligned(expression)
+    return GeneFactors.of(cells.counts, cells.library_size, expression, seed)
 
 
 def of_arrays(factors, **changes):

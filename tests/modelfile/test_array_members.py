@@ -39,7 +39,20 @@ def change_arrays(path, member, change):
     manifest = json.loads(members["cellclassifier.json"])
     manifest["parts"][member] = hashlib.sha256(content).hexdigest()
     manifest = json.dumps(manifest).encode()
-    members |= {member: content, "cellclassifier.json": manifest}
+    write_members(path, members | {member: content, "cellclassifier.json": manifest})
+
+
+def remove_member(path, member):
+    """Remove a member as a forger would."""
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist() if name != member}
+    manifest = json.loads(members["cellclassifier.json"])
+    del manifest["parts"][member]
+    members["cellclassifier.json"] = json.dumps(manifest).encode()
+    write_members(path, members)
+
+
+def write_members(path, members):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for name, text in members.items():
             file.writestr(name, text)
@@ -243,6 +256,16 @@ def test_statistics_of_known_cells_that_are_broken(adapting, change, message):
     told = refusal(adapting)
     assert "its statistics of known cells are broken" in told
     assert message in told
+
+
+def test_doubt_by_weights_that_the_file_lacks_is_refused(adapting):
+    def add_far_doubt(arrays):
+        return packed(arrays, far_doubt=arrays["doubt"], greater_doubt=arrays["doubt"])
+
+    change_arrays(adapting, "novelty.npz", add_far_doubt)
+    assert read_manifest(adapting).novelty.asks_far
+    remove_member(adapting, "shift.npz")
+    assert "weights for shifted cells, which it lacks" in refusal(adapting)
 
 
 # --- the adaptation

@@ -11,7 +11,7 @@ import pytest
 
 from cellclassifier import CellTypeClassifier
 from cellclassifier.errors import ModelFileError
-from cellclassifier.modelfile import archive, read_manifest
+from cellclassifier.modelfile import FORMAT, archive, read_manifest
 from cellclassifier.networks import build_mlp
 
 MEMBERS = {
@@ -127,9 +127,9 @@ def test_member_packed_in_another_way(saved, method):
 
 
 def test_newer_format(saved):
-    change_manifest(saved, format=5)
+    change_manifest(saved, format=FORMAT + 1)
     message = refusal(saved)
-    assert "has the model format 5" in message
+    assert f"has the model format {FORMAT + 1}" in message
     assert "pip install --upgrade cellclassifier" in message
 
 

@@ -102,7 +102,7 @@ def test_the_low_rank_leaves_the_sums_close(monkeypatch, rank, error):
     directions = rng.normal(size=(N_GENES, 60)) * 2.0 ** -np.arange(N_GENES)[:, None]
     kernel = (np.linalg.qr(rng.normal(size=(N_GENES, N_GENES)))[0] @ directions).astype(np.float32)
     bias = rng.normal(size=60).astype(np.float32)
-    projection, inner, inner_bias = towers._low_rank(kernel, bias, examples.expression, rng)
+    projection, inner, inner_bias = towers._low_rank(kernel, bias, examples, rng)
     assert projection.shape == (N_GENES, rank)
     assert inner.shape == (rank, 60)
     dense = examples.expression.toarray()

@@ -13,16 +13,18 @@ from cellclassifier.trust.novelty import (
     MAX_PROTOTYPES,
     MIN_CELLS,
     MIN_PER_TYPE,
-    TAILS,
     CellEvidence,
+    HeldOutCells,
     NoveltyModel,
     _choose_prototypes,
 )
+from cellclassifier.trust.surprises import OF_FAR
 
 # with more axes than there are differences between types, new cells would lie closer than held-out
 # ones: the axes fit the noise of the cells that they were made of
 N_TYPES, N_PANEL, N_AXES = 5, 150, 5
 IN_ORDER = np.arange(N_PANEL, dtype=np.int32)
+NONE = np.empty((0, N_TYPES))
 
 
 def shares_of_types():
@@ -47,6 +49,11 @@ def probabilities_of(counts):
     return softmax(0.1 * counts @ np.log(shares_of_types()[:-1].T), axis=1).astype(np.float32)
 
 
+def undecided_of(counts):
+    """Return what a network could say that is less sure: (n_cells, n_types)."""
+    return softmax(np.log(probabilities_of(counts)) / 3, axis=1)
+
+
 def expression_of(counts):
     return np.log1p(1e3 * counts / counts.sum(axis=1, keepdims=True)).astype(np.float32)
 
@@ -54,18 +61,18 @@ def expression_of(counts):
 class Fitted:
     """A novelty model of simulated cells."""
 
-    def __init__(self, n_cells=1500):
+    def __init__(self, n_cells=1500, far=None):
         counts, codes, _ = simulated(n_cells, seed=0)
         expression = expression_of(counts)
         svd = TruncatedSVD(N_AXES, random_state=0).fit(expression)
         axes = svd.components_.astype(np.float32)
         known = CellEvidence(
-            expression @ axes.T, np.empty((0, N_TYPES)), sparse.csr_matrix(counts), IN_ORDER,
+            expression @ axes.T, NONE, None, sparse.csr_matrix(counts), IN_ORDER,
             counts.sum(axis=1).astype(float),
         )  # fmt: skip
-        self.model = NoveltyModel.of(
-            axes, known, codes, np.arange(n_cells), probabilities_of(counts), 0
-        )
+        held_out = HeldOutCells(np.arange(n_cells), probabilities_of(counts))
+        far = None if far is None else HeldOutCells(far, undecided_of(counts)[far])
+        self.model = NoveltyModel.of(axes, known, codes, held_out, far, 0)
         self.detect = self.model.detector(np.ones(N_PANEL, dtype=bool))
 
     def evidence(self, counts):
@@ -73,6 +80,7 @@ class Fitted:
         return CellEvidence(
             expression @ self.model.components,
             probabilities_of(counts),
+            undecided_of(counts) if self.model.asks_far else None,
             sparse.csr_matrix(counts),
             IN_ORDER,
             counts.sum(axis=1).astype(float),
@@ -94,10 +102,15 @@ def known_and_unseen():
 
 
 def some_of(cells, rows):
+    far = cells.far_probabilities
     return CellEvidence(
-        cells.embedding[rows], cells.probabilities[rows], cells.counts[rows], cells.target,
+        cells.embedding[rows],
+        cells.probabilities[rows],
+        None if far is None else far[rows],
+        cells.counts[rows],
+        cells.target,
         cells.library_size[rows],
-    )  # fmt: skip
+    )
 
 
 # --- what is found
@@ -172,18 +185,38 @@ def test_the_same_cells_and_seed_give_the_same_model(fitted):
 
 
 def test_too_few_held_out_cells_make_no_model():
-    none = np.empty((0, N_TYPES))
     axes = np.eye(2, N_PANEL, dtype=np.float32)
     counts, codes, _ = simulated(200, seed=0)
     known = CellEvidence(
-        expression_of(counts) @ axes.T, none, sparse.csr_matrix(counts), IN_ORDER,
+        expression_of(counts) @ axes.T, NONE, None, sparse.csr_matrix(counts), IN_ORDER,
         counts.sum(axis=1).astype(float),
     )  # fmt: skip
     probabilities = np.full((MIN_CELLS, N_TYPES), 1 / N_TYPES)
     rows = np.arange(MIN_CELLS)
-    assert NoveltyModel.of(axes, known, codes, rows[1:], probabilities[1:], 0) is None
-    assert NoveltyModel.of(axes[:0], known, codes, rows, probabilities, 0) is None
-    assert NoveltyModel.of(axes, known, codes, rows, probabilities, 0) is not None
+    enough, too_few = (HeldOutCells(rows[n:], probabilities[n:]) for n in (0, 1))
+    assert NoveltyModel.of(axes, known, codes, too_few, None, 0) is None
+    assert NoveltyModel.of(axes[:0], known, codes, enough, None, 0) is None
+    of_enough = NoveltyModel.of(axes, known, codes, enough, too_few, 0)
+    assert of_enough is not None
+    assert not of_enough.asks_far  # too few for a tail
+
+
+def test_where_two_networks_doubt_the_more_surprising_one_counts(fitted, known_and_unseen):
+    far = Fitted(far=np.arange(0, 1500, 3))
+    assert far.model.asks_far
+    assert not fitted.model.asks_far
+    known, unseen = known_and_unseen
+    cells = far.evidence(known)
+    refused = far.detect(cells) >= -np.log10(0.05)
+    assert 0.02 < refused.mean() < 0.09
+    sure = np.eye(N_TYPES)[cells.probabilities.argmax(axis=1)]
+    without_either = far.detect(cells._replace(probabilities=sure, far_probabilities=sure))
+    for doubt in ({"far_probabilities": sure}, {"probabilities": sure}):
+        of_one = far.detect(cells._replace(**doubt))
+        assert (of_one <= far.detect(cells)).all()
+        assert (of_one > without_either).mean() > 0.5
+    truth = np.repeat([0, 1], len(known))
+    assert roc_auc_score(truth, np.r_[far.detect(cells), far.novelty(unseen)]) > 0.95
 
 
 def test_prototypes_are_a_thousand_and_rare_types_have_theirs():
@@ -253,7 +286,8 @@ BROKEN = {
     "large": (put(1e15), "not within|finite"),
 }
 NAMES = (
-    "components", "prototypes", "rates", "dispersion", "distance_depth", "unexpected_depth", *TAILS,
+    "components", "prototypes", "rates", "dispersion", "distance_depth", "unexpected_depth",
+    "distance", "doubt", "unexpected", "together",
 )  # fmt: skip
 
 
@@ -280,3 +314,18 @@ def test_a_model_of_other_genes_or_types_is_refused(fitted):
     for n_genes, n_types in ((N_PANEL + 1, N_TYPES), (N_PANEL, N_TYPES + 1)):
         with pytest.raises(ValueError, match="shape"):
             NoveltyModel.from_arrays(fitted.model.to_arrays(), n_genes, n_types)
+
+
+def test_a_file_without_the_far_doubt_is_of_a_model_that_does_not_ask_for_it():
+    model = Fitted(far=np.arange(1500)).model
+    arrays = dict(model.to_arrays())
+    assert set(arrays) == {*NAMES, *OF_FAR}
+    assert NoveltyModel.from_arrays(arrays, N_PANEL, N_TYPES).asks_far
+    without = {name: values for name, values in arrays.items() if name not in OF_FAR}
+    assert not NoveltyModel.from_arrays(without, N_PANEL, N_TYPES).asks_far
+    for name in OF_FAR:  # one without the other, or broken
+        lacking = {key: values for key, values in arrays.items() if key != name}
+        with pytest.raises(ValueError, match=f"no array '{name}'"):
+            NoveltyModel.from_arrays(lacking, N_PANEL, N_TYPES)
+        with pytest.raises(ValueError, match="a tail is"):
+            NoveltyModel.from_arrays(arrays | {name: np.zeros(3)}, N_PANEL, N_TYPES)

@@ -11,6 +11,7 @@ from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import (
     READING_KEY,
     CountsArguments,
+    GeneMatch,
     RawCounts,
     find_counts,
 )
@@ -76,11 +77,17 @@ def check(
 def _fit_to(
     classifier: CellTypeClassifier, raw: RawCounts, *, map_orthologs: bool, seed: int
 ) -> ModelFit:
-    manifest = classifier.check_fitted()
-    view = ModelView.of(manifest, raw, map_orthologs=map_orthologs)
-    match = view.match
+    view = ModelView.of(classifier.check_fitted(), raw, map_orthologs=map_orthologs)
+    return model_fit(classifier, view, view.match, seed=seed)
+
+
+def model_fit(
+    classifier: CellTypeClassifier, view: ModelView, match: GeneMatch, *, seed: int = 0
+) -> ModelFit:
+    """Return how the cells of a view fit a model; `match` is that of its genes, each once."""
+    manifest = view.manifest
     # of all genes, also of those that were not measured
-    depth = float(np.median(raw.library_size)) * view.library_factor
+    depth = float(np.median(view.raw.library_size)) * view.library_factor
     trained = manifest.training.get("median_library_size")
     expected = None
     if manifest.sample is not None:

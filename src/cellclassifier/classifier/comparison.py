@@ -18,6 +18,8 @@ NOVEL = -np.log10(0.05)
 # of cells of one predicted type, where the training cells had this many times fewer
 COMMON, TIMES = 0.5, 3.0
 FAR_SHIFT = 0.3
+# what advice begins with where something speaks against the labels
+CARE = "Read the labels with care: "
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class QueryComparison:
                 "The cells are like the training cells in depth, genes and what they look like: "
                 "confidence, sets and novelty mean here what they say."
             )
-        return "Read the labels with care: " + "; ".join(self.warnings) + "."
+        return CARE + "; ".join(self.warnings) + "."
 
 
 def _changed_type(view: ModelView, named: Predictions) -> str | None:

@@ -1,16 +1,15 @@
 """From labelled counts to a trained network."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 from scipy.special import softmax
 
 from cellclassifier.classifier.panel import Genes, choose_panel
 from cellclassifier.classifier.recipes import find_recipe
 from cellclassifier.data import (
-    AlignedCounts,
     GeneFactors,
     GeneOrder,
     GenePanel,
@@ -19,12 +18,31 @@ from cellclassifier.data import (
     ViewMoments,
     align_genes,
 )
+from cellclassifier.data.row_sources import Expression, RowSource, row_blocks
+from cellclassifier.data.splitting import Rows
 from cellclassifier.modelfile.adaptation import Adaptation
 from cellclassifier.modelfile.sample import MAX_CELLS, ValidationSample
 from cellclassifier.networks import Engine, NetworkBuilder, keras
-from cellclassifier.training import TrainingConfig, TrainingRecord, Watcher, train_network
-from cellclassifier.trust import CellEvidence, ConformalScores, NoveltyModel, TypeProfiles
+from cellclassifier.training import (
+    Checkpoints,
+    HeldOut,
+    TrainingConfig,
+    TrainingRecord,
+    Watcher,
+    train_network,
+)
+from cellclassifier.trust import (
+    CellEvidence,
+    ConformalScores,
+    HeldOutCells,
+    NoveltyModel,
+    TypeProfiles,
+)
+from cellclassifier.trust.type_totals import TypeTotals
+from cellclassifier.trust.unexpected import TypeRates
 
+# held-out cells that novelty is learned from, and cells of each type beside them
+MAX_KNOWN_CELLS, MIN_KNOWN_PER_TYPE = 20_000, 50
 # of a type whose counts are summed in the model's file
 MIN_PROFILE_CELLS = 10
 
@@ -86,6 +104,47 @@ class FittedNetwork:
     novelty: NoveltyModel | None
 
 
+@dataclass(frozen=True, eq=False)
+class PanelCells:
+    """Cells to train on, with the genes of a panel, in memory or on disk.
+
+    Parameters
+    ----------
+    panel
+        The genes.
+    counts
+        Shape (n_cells, n_panel): raw counts.
+    expression
+        The same, normalised.
+    library_size
+        Shape (n_cells,), over all genes measured.
+    codes
+        Shape (n_cells,): the types.
+    n_types
+        How many there are.
+    """
+
+    panel: GenePanel
+    counts: RowSource
+    expression: Expression
+    library_size: npt.NDArray[np.float64]
+    codes: npt.NDArray[np.int32]
+    n_types: int
+
+    @classmethod
+    def of(cls, cells: LabelledCounts, panel: GenePanel, normalisation: Normalisation) -> Self:
+        """Align and normalise cells in memory."""
+        aligned = align_genes(cells.raw, panel)
+        return cls(
+            panel,
+            aligned.counts,
+            normalisation.apply(aligned),
+            aligned.library_size,
+            cells.codes,
+            len(cells.label_space),
+        )
+
+
 def fit_network(
     build: NetworkBuilder,
     design: Design,
@@ -109,82 +168,142 @@ def fit_network(
         As in `train_network`.
     """
     panel = choose_panel(cells.raw, cells.codes, design.genes, design.gene_order)
-    aligned = align_genes(cells.raw, panel)
-    expression = design.normalisation.apply(aligned)
-    model = build(len(panel), len(cells.label_space), seed=seed)
+    panel_cells = PanelCells.of(cells, panel, design.normalisation)
+    return fit_to_panel(build, design.training, panel_cells, seed=seed, engine=engine, watch=watch)
+
+
+def fit_to_panel(
+    build: NetworkBuilder,
+    training: TrainingConfig,
+    cells: PanelCells,
+    *,
+    seed: int,
+    engine: Engine,
+    watch: Watcher,
+    checkpoints: Checkpoints | None = None,
+) -> FittedNetwork:
+    """Build a network for cells of a panel, train it, and learn what its answers are worth.
+
+    The same cells give the same bits, in memory and on disk.
+
+    Parameters
+    ----------
+    build
+        As in `fit_network`.
+    training, seed, engine, watch, checkpoints
+        As in `train_network`.
+    cells
+        The reference.
+    """
+    model = build(len(cells.panel), cells.n_types, seed=seed)
     record = train_network(
         model,
-        expression,
+        cells.expression,
         cells.codes,
-        design.training,
+        training,
         seed=seed,
         engine=engine,
         watch=watch,
+        checkpoints=checkpoints,
     )
-    factors = GeneFactors.of(aligned, expression, seed)
+    factors = GeneFactors.of(cells.counts, cells.library_size, cells.expression, seed)
+    totals = _totals(cells)
     return FittedNetwork(
         model,
-        panel,
+        cells.panel,
         record,
         factors,
-        _kept_sample(aligned, cells.codes, record, seed),
-        _adaptation(aligned, expression, cells, record),
-        *_trust(aligned, factors.axes, expression, cells.codes, record, seed),
+        _kept_sample(cells, record, seed),
+        _adaptation(cells, totals, record),
+        *_trust(cells, totals, factors.axes, record, seed),
     )
 
 
-def _kept_sample(
-    aligned: AlignedCounts, codes: npt.NDArray[np.int32], record: TrainingRecord, seed: int
-) -> ValidationSample | None:
+def _totals(cells: PanelCells) -> TypeTotals:
+    totals = TypeTotals.empty(cells.n_types, len(cells.panel))
+    for block in row_blocks(len(cells.codes)):
+        totals.add(cells.counts[block], cells.library_size[block], cells.codes[block])
+    return totals
+
+
+def _kept_sample(cells: PanelCells, record: TrainingRecord, seed: int) -> ValidationSample | None:
     """Return cells set apart in training, some hundred at most; None where there were none."""
     if not len(record.apart):
         return None
     rows = np.random.default_rng(seed).permutation(record.apart)[:MAX_CELLS]
     return ValidationSample(
-        aligned.counts[rows], aligned.library_size[rows], codes[rows], record.weights_before_refit
+        cells.counts[rows],
+        cells.library_size[rows],
+        cells.codes[rows],
+        record.weights_before_refit,
     )
 
 
-def _adaptation(
-    aligned: AlignedCounts,
-    expression: sparse.csr_matrix,
-    cells: LabelledCounts,
-    record: TrainingRecord,
-) -> Adaptation | None:
+def _adaptation(cells: PanelCells, totals: TypeTotals, record: TrainingRecord) -> Adaptation | None:
     if not record.shifted:
         return None
     kernels, biases = zip(*record.shifted, strict=True)
-    n_types = len(cells.label_space)
     # sums over a few cells would give these away, and say little
-    sizes = np.bincount(cells.codes, minlength=n_types)
-    summed = sizes[cells.codes] >= MIN_PROFILE_CELLS
-    profiles = TypeProfiles.of(
-        aligned.counts[summed], aligned.library_size[summed], cells.codes[summed], n_types
+    summed = totals.n_cells >= MIN_PROFILE_CELLS
+    profiles = TypeProfiles(
+        (totals.counts * summed[:, None]).astype(np.float32), totals.library * summed
     )
-    return Adaptation(profiles, np.stack(kernels), np.stack(biases), ViewMoments.of(expression))
+    moments = ViewMoments.of(cells.expression)
+    return Adaptation(profiles, np.stack(kernels), np.stack(biases), moments)
 
 
 def _trust(
-    aligned: AlignedCounts,
+    cells: PanelCells,
+    totals: TypeTotals,
     axes: npt.NDArray[np.float32],
-    expression: sparse.csr_matrix,
-    codes: npt.NDArray[np.int32],
     record: TrainingRecord,
     seed: int,
 ) -> tuple[ConformalScores | None, NoveltyModel | None]:
     """Return what prediction sets and novelty need; None without cells that were held out."""
     if record.held_out is None:
         return None, None
-    rows, logits = record.held_out.rows, record.held_out.logits
-    probabilities = softmax(logits, axis=1)
+    held_out = _probabilities(record.held_out)
+    far = None if record.far_held_out is None else _probabilities(record.far_held_out)
+    codes = cells.codes
+    conformal = ConformalScores.of(held_out.probabilities, codes[held_out.rows])
+    rows = _known_rows(codes, held_out.rows, seed)
     known = CellEvidence(
-        np.asarray(expression @ axes.T, dtype=np.float32),
-        np.empty((0, logits.shape[1])),
-        aligned.counts,
+        np.asarray(cells.expression[rows] @ axes.T, dtype=np.float32),
+        held_out.probabilities[:0],
+        None,
+        cells.counts[rows],
         np.arange(axes.shape[1], dtype=np.int32),
-        aligned.library_size,
+        cells.library_size[rows],
     )
-    return (
-        ConformalScores.of(probabilities, codes[rows]),
-        NoveltyModel.of(axes, known, codes, rows, probabilities, seed),
+    far = None if far is None else _among(far, rows)
+    novelty = NoveltyModel.of(
+        axes, known, codes[rows], _among(held_out, rows), far, seed, TypeRates.of_totals(totals)
     )
+    return conformal, novelty
+
+
+def _known_rows(codes: npt.NDArray[np.int32], held_out: Rows, seed: int) -> Rows:
+    """Return cells that novelty is learned from, ascending: all, or some of each type.
+
+    Of many, most are held-out ones, in their own proportions.
+    """
+    if len(codes) <= MAX_KNOWN_CELLS:
+        return np.arange(len(codes))
+    rng = np.random.default_rng(seed)
+    some = rng.permutation(held_out)[:MAX_KNOWN_CELLS]
+    of_each = [
+        rng.permutation(np.flatnonzero(codes == code))[:MIN_KNOWN_PER_TYPE]
+        for code in np.unique(codes)
+    ]
+    return np.unique(np.concatenate([some, *of_each]))
+
+
+def _among(held_out: HeldOutCells, rows: Rows) -> HeldOutCells:
+    """Return those of the cells that are among `rows`, by their places there."""
+    there = np.isin(held_out.rows, rows)
+    places = np.searchsorted(rows, held_out.rows[there])
+    return HeldOutCells(places, held_out.probabilities[there])
+
+
+def _probabilities(held_out: HeldOut) -> HeldOutCells:
+    return HeldOutCells(held_out.rows, softmax(held_out.logits, axis=1))

@@ -1,6 +1,7 @@
 """Which genes a model looks at."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from cellclassifier.data import (
     GeneOrder,
     GenePanel,
+    GeneRanking,
     RawCounts,
     order_genes,
     rank_genes,
@@ -48,25 +50,56 @@ def choose_panel(
     InputError
         A name was not measured or stands twice, or the number is not positive.
     """
+    measured = MeasuredGenes(
+        raw.genes,
+        raw.counts.getnnz(axis=0) > 0,
+        lambda: rank_genes(raw.whole, codes, raw.genes),
+    )
+    return raw.genes[choose_columns(measured, genes, gene_order)]
+
+
+@dataclass(frozen=True)
+class MeasuredGenes:
+    """What is known of the genes of a reference.
+
+    Parameters
+    ----------
+    genes
+        The genes.
+    detected
+        Shape (n_genes,): whether any cell has a count.
+    rank
+        Ranks them, when it is called.
+    """
+
+    genes: GenePanel
+    detected: npt.NDArray[np.bool_]
+    rank: Callable[[], GeneRanking]
+
+
+def choose_columns(
+    measured: MeasuredGenes, genes: Genes, gene_order: GeneOrder | None = None
+) -> npt.NDArray[np.intp]:
+    """Return the columns of the genes to look at; all else as for `choose_panel`."""
     if isinstance(genes, str):
         if genes != "all":
             raise InputError(f"genes is a number, 'all' or a list of names, not {genes!r}")
-        columns = np.flatnonzero(raw.counts.getnnz(axis=0))
+        columns = np.flatnonzero(measured.detected)
     elif isinstance(genes, int | np.integer):
-        columns = _most_divergent(raw, codes, int(genes))
+        columns = _most_divergent(measured, int(genes))
     else:
-        columns = _named(raw, genes)
+        columns = _named(measured.genes, genes)
     if gene_order is None:
-        return raw.genes[columns]
+        return columns
     if not isinstance(genes, int | np.integer):  # the most divergent ones are ranked already
-        by_divergence = rank_genes(raw.whole, codes, raw.genes).order
+        by_divergence = measured.rank().order
         columns = by_divergence[np.isin(by_divergence, columns)]
-    return raw.genes[order_genes(gene_order, columns)]
+    return order_genes(gene_order, columns)
 
 
-def _named(raw: RawCounts, genes: Sequence[str]) -> npt.NDArray[np.intp]:
-    wanted = _wanted(genes, raw.genes)
-    columns = locate_genes(wanted, raw.genes)
+def _named(measured: GenePanel, genes: Sequence[str]) -> npt.NDArray[np.intp]:
+    wanted = _wanted(genes, measured)
+    columns = locate_genes(wanted, measured)
     missing = np.flatnonzero(columns < 0)
     if len(missing):
         raise InputError(
@@ -88,12 +121,10 @@ def _wanted(names: Sequence[str], measured: GenePanel) -> GenePanel:
     return wanted
 
 
-def _most_divergent(
-    raw: RawCounts, codes: npt.NDArray[np.int32], n_genes: int
-) -> npt.NDArray[np.intp]:
+def _most_divergent(measured: MeasuredGenes, n_genes: int) -> npt.NDArray[np.intp]:
     if n_genes < 1:
         raise InputError(f"a panel has at least one gene, not {n_genes}")
-    detected = rank_genes(raw.whole, codes, raw.genes).detected
+    detected = measured.rank().detected
     if not len(detected):
         raise InputError(f"no gene is detected in {MIN_CELLS} cells or more")
     return detected[:n_genes]

@@ -72,3 +72,8 @@ def find_recipe(network: object) -> Recipe:
     if isinstance(network, str) and network not in RECIPES:
         raise InputError(f"there is no network '{network}'; there are {list(RECIPES)}")
     return RECIPES[network] if isinstance(network, str) else DEFAULT_RECIPE
+
+
+def network_name(network: object) -> str:
+    """Return what a model file calls a network: its name, or that of the caller's function."""
+    return network if isinstance(network, str) else getattr(network, "__name__", "custom")

@@ -10,8 +10,8 @@ SAMPLE_CELLS = N_RUNS * CELLS_PER_RUN
 SEED = 0
 
 
-def sample_runs(n_cells: int) -> list[slice]:
-    """Return runs of consecutive cells, in order; all cells where there are no more than 2,000.
+def sample_runs(n_cells: int, n_sampled: int = SAMPLE_CELLS) -> list[slice]:
+    """Return runs of consecutive cells, in order; all cells where there are no more than asked for.
 
     Examples
     --------
@@ -21,9 +21,10 @@ def sample_runs(n_cells: int) -> list[slice]:
     >>> len(runs), sum(run.stop - run.start for run in runs)
     (40, 2000)
     """
-    if n_cells <= SAMPLE_CELLS:
+    if n_cells <= n_sampled:
         return [slice(0, n_cells)]
-    numbers = np.random.default_rng(SEED).permutation(n_cells // CELLS_PER_RUN)[:N_RUNS]
+    n_runs = n_sampled // CELLS_PER_RUN
+    numbers = np.random.default_rng(SEED).permutation(n_cells // CELLS_PER_RUN)[:n_runs]
     starts = np.sort(numbers) * CELLS_PER_RUN
     return [slice(int(start), int(start) + CELLS_PER_RUN) for start in starts]
 

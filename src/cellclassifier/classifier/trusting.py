@@ -135,9 +135,14 @@ class Judge:
             return None
         sets = scores.sets(probabilities, settings.coverage, keep_best=settings.keep_best)
         library_size = self.view.library_size(raw)
+        n_dimensions = self.detector.model.components.shape[1]
+        far = None
+        if self.view.far_layer is not None:
+            far = softmax(embedding[:, n_dimensions:] + self.view.far_layer[1], axis=1)
         evidence = CellEvidence(
-            embedding,
+            embedding[:, :n_dimensions],
             probabilities,
+            far,
             raw.counts,
             self.view.match.target.astype(np.int32, copy=False),
             library_size,

@@ -21,6 +21,8 @@ from cellclassifier.modelfile import Manifest
 # float64 sums of whole numbers are exact; given library sizes that say the same may be rounded
 SUM_TOLERANCE = 1e-6
 
+Floats = npt.NDArray[np.float32]
+
 
 @dataclass(frozen=True, eq=False)
 class ModelView:
@@ -86,12 +88,27 @@ class ModelView:
         return sparse.csr_matrix(self.stand_in.fill(expression))
 
     @property
-    def components(self) -> npt.NDArray[np.float32] | None:
-        """What the novelty of cells is told by, (n_panel, n_dimensions); None for nothing."""
-        novelty = self.manifest.novelty
-        return None if novelty is None else novelty.components
+    def far_layer(self) -> tuple[Floats, Floats] | None:
+        """Kernel and bias for cells from elsewhere, where novelty asks for what they would say."""
+        novelty, adaptation = self.manifest.novelty, self.manifest.adaptation
+        if novelty is None or adaptation is None or not novelty.asks_far:
+            return None
+        return adaptation.far_layer
 
-    def embed(self, expression: sparse.csr_matrix) -> npt.NDArray[np.float32]:
+    @cached_property
+    def components(self) -> Floats | None:
+        """What the novelty of cells is told by, (n_panel, n_dimensions); None for nothing.
+
+        Behind the dimensions of distance those of the far layer, where there is one.
+        """
+        novelty = self.manifest.novelty
+        if novelty is None:
+            return None
+        if self.far_layer is None:
+            return novelty.components
+        return np.hstack([novelty.components, self.far_layer[0]])
+
+    def embed(self, expression: sparse.csr_matrix) -> Floats:
         """Return expression on the components, stand-ins included, (n_cells, n_dimensions)."""
         if self.components is None:
             return np.empty((expression.shape[0], 0), np.float32)

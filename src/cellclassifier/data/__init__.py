@@ -24,7 +24,8 @@ from cellclassifier.data.reading import read_cells
 from cellclassifier.data.redundancy import GeneChoice, choose_genes
 from cellclassifier.data.reference import CountsArguments, LabelledCounts
 from cellclassifier.data.splitting import stratified_folds, stratified_split
-from cellclassifier.data.views import ViewMoments, sparse_views
+from cellclassifier.data.view_moments import ViewMoments
+from cellclassifier.data.views import sparse_views
 
 __all__ = [
     "READING_KEY",

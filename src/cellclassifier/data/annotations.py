@@ -212,6 +212,16 @@ def said_of_all(predictions: Predictions) -> dict[str, Any]:
     }
 
 
+def read_provenance(cells: ad.AnnData) -> dict[str, str]:
+    """Return what annotated cells say of the model that named them, as far as it fits a line."""
+    kept = cells.uns.get(PROVENANCE_KEY, {})
+    return {
+        str(name).replace("_", " "): str(value)
+        for name, value in kept.items()
+        if isinstance(value, str | int | float | np.number)
+    }
+
+
 def read_predictions(cells: ad.AnnData) -> Predictions:
     """Return the predictions that `write_predictions` wrote.
 

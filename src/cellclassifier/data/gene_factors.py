@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.decomposition import PCA
 
-from cellclassifier.data.alignment import AlignedCounts
+from cellclassifier.data.row_sources import Expression, RowSource, gene_means
 
 # no library is taken for more than ten times as large as what was measured of it
 MAX_MISSING_SHARE = 0.9
@@ -133,32 +133,37 @@ class GeneFactors:
 
     @classmethod
     def of(
-        cls, aligned: AlignedCounts, expression: sparse.csr_matrix, seed: int = 0
+        cls,
+        counts: RowSource,
+        library_size: npt.NDArray[np.float64],
+        expression: Expression,
+        seed: int = 0,
     ) -> "GeneFactors":
         """Fit the model to cells.
 
         Parameters
         ----------
-        aligned
-            The cells' counts, (n_cells, n_panel).
+        counts
+            Raw counts of the panel's genes, (n_cells, n_panel).
+        library_size
+            Shape (n_cells,), over all genes measured.
         expression
-            What a network sees of them, (n_cells, n_panel), CSR, float32.
+            What a network sees of the cells, (n_cells, n_panel), float32.
         seed
             Of the sample that the axes come from, where there are many cells.
 
         Examples
         --------
         >>> counts = sparse.csr_matrix(np.float32([[0, 0, 2], [4, 4, 2], [8, 8, 2]]))
-        >>> factors = GeneFactors.of(AlignedCounts(counts, np.array([8.0, 16, 24]), 1.0), counts)
+        >>> factors = GeneFactors.of(counts, np.array([8.0, 16, 24]), counts)
         >>> factors.axes.shape, factors.variances.round(3).tolist()
         ((1, 3), [32.0])
         """
-        per_cell = sparse.diags_array(1 / np.maximum(aligned.library_size, 1.0))
-        share = (per_cell @ aligned.counts).mean(axis=0)
         axes, variances, noise = _fit(_sample(expression, seed))
+        per_cell = 1 / np.maximum(library_size, 1.0)
         return cls(
-            np.asarray(expression.mean(axis=0), dtype=np.float32).ravel(),
-            np.asarray(share, dtype=np.float32).ravel(),
+            gene_means(expression).astype(np.float32),
+            gene_means(counts, per_cell).astype(np.float32),
             axes,
             variances,
             noise,
@@ -256,10 +261,10 @@ class GeneFactors:
         return factors
 
 
-def _sample(expression: sparse.csr_matrix, seed: int) -> sparse.csr_matrix:
+def _sample(expression: Expression, seed: int) -> sparse.csr_matrix:
     n_cells = expression.shape[0]
     if n_cells <= MAX_CELLS:
-        return expression
+        return expression[:]
     return expression[np.sort(np.random.default_rng(seed).permutation(n_cells)[:MAX_CELLS])]
 
 

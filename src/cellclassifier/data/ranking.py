@@ -22,6 +22,8 @@ Estimator = Literal["smoothed", "plug_in", "miller_madow"]
 POOLED_FROM = 10
 # pseudo-cells by which the smoothed estimate draws each type's histogram towards the mean
 PRIOR_CELLS = 5.0
+# worked on at a time, with hundreds of types too
+BINS_AT_ONCE = 2**15
 # a gene seen in fewer cells than this says nothing that could be learned
 MIN_CELLS = 3
 
@@ -144,16 +146,62 @@ def rank_genes(
     _check_choice("estimator", estimator, get_args(Estimator))
     n_types = _check_codes(counts, codes, genes)
     cells_per_type = np.bincount(codes, minlength=n_types).astype(np.float64)
-    type_weights = (
-        np.full(n_types, 1 / n_types)
-        if weights == "equal"
-        else cells_per_type / cells_per_type.sum()
-    )
     counts = _without_zeros(counts)
     pooled_from = POOLED_FROM if estimator == "smoothed" else None
     histograms = _count_histograms(counts, codes, cells_per_type, pooled_from)
-    divergence = _divergence(histograms, cells_per_type, type_weights, estimator)
+    divergence = _divergence(
+        histograms, cells_per_type, _type_weights(cells_per_type, weights), estimator
+    )
     return GeneRanking(genes, divergence, counts.getnnz(axis=0).astype(np.int64))
+
+
+def rank_tallied(
+    n_cells: npt.NDArray[np.integer],
+    cells_per_type: npt.NDArray[np.integer],
+    genes: GenePanel,
+    *,
+    weights: Weights = "equal",
+) -> GeneRanking:
+    """Rank genes as `rank_genes` does, by the smoothed estimate, from how often counts occur.
+
+    Parameters
+    ----------
+    n_cells
+        Shape (n_genes, POOLED_FROM, n_types): cells of each type with a count of 1, 2, …; the last
+        place holds those of `POOLED_FROM` and more.
+    cells_per_type
+        Shape (n_types,).
+    genes
+        The genes of the first axis.
+    weights
+        As in `rank_genes`.
+
+    Examples
+    --------
+    >>> n_cells = np.zeros((2, POOLED_FROM, 2), int)
+    >>> n_cells[0, 4, 0], n_cells[1, 0] = 40, (40, 40)
+    >>> ranking = rank_tallied(n_cells, np.array([40, 40]), GenePanel.of_names(["CD79A", "ACTB"]))
+    >>> ranking.genes.symbols[ranking.order].tolist()
+    ['CD79A', 'ACTB']
+    """
+    sizes = cells_per_type.astype(np.float64)
+    n_genes, n_types = len(genes), len(sizes)
+    filled = np.flatnonzero(n_cells.any(axis=2))
+    nonzero = n_cells.sum(axis=1, dtype=np.float64)
+    histograms = _Histograms(
+        np.concatenate([n_cells.reshape(-1, n_types)[filled], sizes - nonzero]),
+        np.concatenate([filled // n_cells.shape[1], np.arange(n_genes)]),
+        n_genes,
+    )
+    divergence = _divergence(histograms, sizes, _type_weights(sizes, weights), "smoothed")
+    return GeneRanking(genes, divergence, nonzero.sum(axis=1).astype(np.int64))
+
+
+def _type_weights(cells_per_type: Floats, weights: Weights) -> Floats:
+    if weights == "equal":
+        return np.full(len(cells_per_type), 1 / len(cells_per_type))
+    shares: Floats = cells_per_type / cells_per_type.sum()
+    return shares
 
 
 def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -225,27 +273,40 @@ def _count_histograms(
 def _divergence(
     histograms: _Histograms, cells_per_type: Floats, type_weights: Floats, estimator: Estimator
 ) -> Floats:
-    shares = histograms.n_cells / cells_per_type  # (n_bins, n_types)
+    values = np.empty(len(histograms.gene))
+    for start in range(0, len(values), BINS_AT_ONCE):
+        bins = slice(start, start + BINS_AT_ONCE)
+        n_cells = histograms.n_cells[bins]
+        values[bins] = _bin_divergence(n_cells, cells_per_type, type_weights, estimator)
+    return histograms.per_gene(values)
+
+
+def _bin_divergence(
+    n_cells: Floats, cells_per_type: Floats, type_weights: Floats, estimator: Estimator
+) -> Floats:
+    """Return what bins, (n_bins, n_types), add to the divergence of their gene, (n_bins,)."""
+    shares = n_cells / cells_per_type
     if estimator == "smoothed":
         prior = PRIOR_CELLS * (shares @ type_weights)[:, None]
-        shares = (histograms.n_cells + prior) / (cells_per_type + PRIOR_CELLS)
+        shares = (n_cells + prior) / (cells_per_type + PRIOR_CELLS)
     mixture = shares @ type_weights
-    divergence = histograms.per_gene(xlogy(shares, shares) @ type_weights - xlogy(mixture, mixture))
+    divergence: Floats = xlogy(shares, shares) @ type_weights - xlogy(mixture, mixture)
     if estimator == "miller_madow":
-        divergence -= _miller_madow_bias(histograms, shares, cells_per_type, type_weights)
+        divergence -= _miller_madow_bias(n_cells, shares, cells_per_type, type_weights)
     return divergence
 
 
 def _miller_madow_bias(
-    histograms: _Histograms, shares: Floats, cells_per_type: Floats, type_weights: Floats
+    n_cells: Floats, shares: Floats, cells_per_type: Floats, type_weights: Floats
 ) -> Floats:
-    """Return the first-order bias of the plug-in divergence, shape (n_genes,).
+    """Return the first-order bias that each bin adds to the plug-in divergence, (n_bins,).
 
     An entropy estimated from n cells over m filled bins is too small by (m - 1) / 2n. For the
     mixture the same expansion uses the variance of its weighted shares.
     """
-    of_types = ((histograms.n_cells > 0) - shares) / (2 * cells_per_type) @ type_weights
+    of_types = ((n_cells > 0) - shares) / (2 * cells_per_type) @ type_weights
     mixture = shares @ type_weights
     variance = (shares * (1 - shares) / cells_per_type) @ type_weights**2
     of_mixture = np.divide(variance, 2 * mixture, out=np.zeros_like(variance), where=mixture > 0)
-    return histograms.per_gene(of_types - of_mixture)
+    bias: Floats = of_types - of_mixture
+    return bias

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cellclassifier.data.views import ViewMoments, finite_floats
+from cellclassifier.data.view_moments import ViewMoments
+from cellclassifier.data.views import NEAR_LINEAR, finite_floats
 from cellclassifier.trust import TypeProfiles
 
 # The shift, see `profile_shift`, and the layer for it: 0 for cells like the training's, 1 for those
@@ -55,6 +56,15 @@ class Adaptation:
         kernels, biases = [kernel, *self.kernels], [bias, *self.biases]
         return _mean(kernels, shares), _mean(biases, shares)
 
+    @property
+    def far_layer(self) -> tuple[Floats, Floats]:
+        """Kernel and bias for cells that differ much, (n_genes, n_types) and (n_types,).
+
+        From expression, which is the network's last view: there it looks at nothing else.
+        """
+        n_views, n_genes = len(NEAR_LINEAR) + 1, self.moments.mean.shape[1]
+        return self.kernels[-1, (n_views - 1) * n_genes : n_views * n_genes], self.biases[-1]
+
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the arrays of the model file's member, by name."""
         return {
@@ -76,6 +86,9 @@ class Adaptation:
             It is broken, or does not fit a model of so many genes and types.
         """
         n_features = arrays["kernels"].shape[1] if arrays["kernels"].ndim == 3 else 0
+        n_of_genes = (len(NEAR_LINEAR) + 1) * n_genes
+        if n_features < n_of_genes:
+            raise ValueError(f"kernels of {n_features} features, fewer than {n_of_genes}")
         return cls(
             TypeProfiles.from_arrays(arrays, n_types=n_types, n_genes=n_genes),
             finite_floats(arrays, "kernels", (N_SHIFTED, n_features, n_types)),

@@ -87,8 +87,11 @@ def _checked(path: Path) -> tuple[Manifest, dict[str, Any]]:
             for name, member in ARRAY_MEMBERS.items()
             if name in archive.namelist()
         }
-    # by name, which types cannot follow
-    return replace(manifest, **cast("dict[str, Any]", fields)), content
+        manifest = replace(manifest, **cast("dict[str, Any]", fields))  # by name: no types
+        needs_far = manifest.novelty is not None and manifest.novelty.asks_far
+        if needs_far and manifest.adaptation is None:
+            raise ModelFileError("its novelty needs weights for shifted cells, which it lacks")
+    return manifest, content
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from cellclassifier.modelfile.sample import ValidationSample
 from cellclassifier.trust import ConformalScores, NoveltyModel
 
 FORMAT_NAME = "cellclassifier model"
-FORMAT = 4
+FORMAT = 5
 # format 1 had no validation cells, format 2 no gene factors and no weights for shifted cells,
-# format 3 no scores of held-out cells and nothing about novelty
-READABLE_FORMATS = (1, 2, 3, 4)
+# format 3 no scores of held-out cells and nothing about novelty, format 4 no doubt of the far layer
+READABLE_FORMATS = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True, eq=False)

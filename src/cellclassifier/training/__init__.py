@@ -1,10 +1,13 @@
 """How networks learn."""
 
+from cellclassifier.training.checkpoints import Checkpoints
 from cellclassifier.training.config import TrainingConfig, check_seed
 from cellclassifier.training.progress import Watcher, progress_bar, watch_nothing
-from cellclassifier.training.trainer import TrainingRecord, train_network
+from cellclassifier.training.trainer import HeldOut, TrainingRecord, train_network
 
 __all__ = [
+    "Checkpoints",
+    "HeldOut",
     "TrainingConfig",
     "TrainingRecord",
     "Watcher",

@@ -2,10 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 
 class Watcher(Protocol):
@@ -16,6 +24,14 @@ class Watcher(Protocol):
         ...
 
 
+class CellsWatcher(Protocol):
+    """Called after each block of cells."""
+
+    def __call__(self, n_done: int, n_cells: int) -> None:
+        """Take how many of all cells were gone through."""
+        ...
+
+
 def watch_nothing(epoch: int, n_epochs: int, scores: Mapping[str, float]) -> None:
     """Show nothing."""
 
@@ -23,24 +39,45 @@ def watch_nothing(epoch: int, n_epochs: int, scores: Mapping[str, float]) -> Non
 @contextmanager
 def progress_bar(what: str) -> Iterator[Watcher]:
     """Show a bar of epochs with the newest losses on stderr."""
+    with _bars() as progress:
+        task = progress.add_task(what, total=None, scores="")
+        yield partial(_show_epoch, progress, task)
+
+
+@contextmanager
+def training_bars(network: str) -> Iterator[tuple[CellsWatcher, Watcher]]:
+    """Show a bar of cells where files are gone through, and then one of epochs, on stderr."""
+    with _bars() as progress:
+        task = progress.add_task(f"training {network}", total=None, scores="", visible=False)
+        cells = progress.add_task("reading cells", total=None, scores="", visible=False)
+
+        def watch_cells(n_done: int, n_cells: int) -> None:
+            progress.update(cells, completed=n_done, total=n_cells, visible=True)
+
+        yield watch_cells, partial(_show_epoch, progress, task)
+
+
+def _show_epoch(
+    progress: Progress, task: TaskID, epoch: int, n_epochs: int, scores: Mapping[str, float]
+) -> None:
+    text = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
+    progress.update(task, completed=epoch, total=n_epochs, scores=text, visible=True)
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("{task.fields[scores]}"),
     )  # fmt: skip
     progress = Progress(*columns, console=Console(stderr=True))
-    task = progress.add_task(what, total=None, scores="")
-
-    def watch(epoch: int, n_epochs: int, scores: Mapping[str, float]) -> None:
-        text = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
-        progress.update(task, completed=epoch, total=n_epochs, scores=text)
-
     progress.start()
     try:
-        yield watch
+        yield progress
     except BaseException:
-        progress.live.transient = True  # the bar goes, so that the error stands alone
+        progress.live.transient = True  # the bars go, so that the error stands alone
         progress.live.stop()
         raise
-    done = progress.tasks[0].completed
-    progress.update(task, total=done)  # stopping early is the end, too
+    for task in progress.tasks:
+        progress.update(task.id, total=task.completed)  # stopping early is the end, too
     progress.stop()

@@ -1,7 +1,7 @@
 """The loss of multinomial logistic regression, from the sparse matrix."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.optimize import OptimizeResult, minimize
 from scipy.special import log_softmax
 from threadpoolctl import threadpool_limits
 
+from cellclassifier.data.row_sources import row_blocks
 from cellclassifier.networks import times_dense
 from cellclassifier.training.examples import Examples
 
@@ -87,9 +88,7 @@ class SoftmaxLoss:
             weigh less.
         """
         expression = examples.expression
-        mean = np.asarray(expression.mean(axis=0, dtype=np.float64)).ravel()
-        squares = np.square(expression.data, dtype=np.float64)
-        square = np.bincount(expression.indices, squares, expression.shape[1]) / len(examples)
+        mean, square = _moments(expression)
         relative = 1 / np.sqrt(1 + square) if gene_scaled else np.ones(len(square))
         spread = float((np.maximum(square - mean**2, 0) * relative**2).sum())
         norm = np.sqrt(max(spread, float(np.finfo(np.float32).tiny)))
@@ -100,7 +99,9 @@ class SoftmaxLoss:
         )
         centre = (mean * scale).astype(np.float32)
         by_cell_and_gene = scaled, scaled.T.tocsr()
-        return cls(examples, by_cell_and_gene, centre, scale, n_types, penalty, n_threads)
+        # without the expression, which is not looked at again
+        cells = replace(examples)
+        return cls(cells, by_cell_and_gene, centre, scale, n_types, penalty, n_threads)
 
     @property
     def n_parameters(self) -> int:
@@ -160,6 +161,18 @@ class SoftmaxLoss:
         )
         parameters: Floats = end.x
         return parameters
+
+
+def _moments(expression: sparse.csr_matrix) -> tuple[Floats, Floats]:
+    """Return the mean of each gene and of its square, (n_genes,)."""
+    n_cells, n_genes = expression.shape
+    total, squares = np.zeros(n_genes), np.zeros(n_genes)
+    for block in row_blocks(n_cells):
+        own = slice(expression.indptr[block.start], expression.indptr[block.stop])
+        values, genes = expression.data[own].astype(np.float64), expression.indices[own]
+        total += np.bincount(genes, values, n_genes)
+        squares += np.bincount(genes, np.square(values), n_genes)
+    return total / n_cells, squares / n_cells
 
 
 def one_blas_thread() -> threadpool_limits:

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 from scipy.special import softmax
 
 from cellclassifier.data import stratified_split
+from cellclassifier.data.row_sources import Expression, row_blocks
 from cellclassifier.data.splitting import Rows
 from cellclassifier.errors import InputError
 from cellclassifier.evaluation import ReliabilityCurve
@@ -23,6 +24,7 @@ from cellclassifier.networks import (
     predict_logits,
 )
 from cellclassifier.training.adam import train_by_adam
+from cellclassifier.training.checkpoints import Checkpoints
 from cellclassifier.training.config import TrainingConfig
 from cellclassifier.training.examples import Examples
 from cellclassifier.training.lbfgs import train_by_lbfgs
@@ -94,6 +96,9 @@ class TrainingRecord:
     shifted
         Other weights of the last layer, for cells that differ from these: somewhat, and much. None
         but where an ensemble was trained.
+    far_held_out
+        What the last of these say of cells whose type they had seen, but not the cells; None where
+        there are no such weights or cells.
     """
 
     n_cells: int
@@ -105,6 +110,7 @@ class TrainingRecord:
     apart: npt.NDArray[np.intp]
     weights_before_refit: tuple[npt.NDArray[np.float32], ...] | None
     shifted: tuple[DenseWeights, ...] = ()
+    far_held_out: HeldOut | None = None
 
     def calibration(self) -> dict[str, Any]:
         """Return the calibration for the model file."""
@@ -126,13 +132,14 @@ class TrainingRecord:
 
 def train_network(
     model: keras.Model,
-    expression: sparse.csr_matrix,
+    expression: Expression,
     codes: npt.NDArray[np.int32],
     config: TrainingConfig,
     *,
     seed: int = 0,
     engine: Engine = "keras",
     watch: Watcher = watch_nothing,
+    checkpoints: Checkpoints | None = None,
 ) -> TrainingRecord:
     """Train `model` in place; the same seed on the same machine gives the same bits.
 
@@ -141,7 +148,8 @@ def train_network(
     model
         From expression to probabilities, with a dense layer named ``logits``.
     expression
-        Shape (n_cells, n_genes), CSR, float32.
+        Shape (n_cells, n_genes), float32: CSR, or rows that are read when they are needed; the
+        same cells give the same network.
     codes
         The type of each cell, shape (n_cells,).
     config
@@ -152,6 +160,9 @@ def train_network(
         What runs the gradient steps: Keras, or the low-level twin.
     watch
         Called after each epoch.
+    checkpoints
+        Where the state is kept after each epoch that Keras trains, for a call with the same
+        arguments to go on from; None keeps none.
     """
     check_engine(engine)
     n_types = model.output_shape[-1]
@@ -159,8 +170,8 @@ def train_network(
     if config.solver == "stacked":
         if engine != "keras":
             raise InputError(f"the solver 'stacked' runs on the engine 'keras', not {engine!r}")
-        return _train_stacked(model, examples, config, seed, watch)
-    solve = _solver(config, engine)
+        return _train_stacked(model, examples, config, seed, watch, checkpoints)
+    solve = _solver(config, engine, checkpoints)
     rng = np.random.default_rng(seed)
     kept, apart = stratified_split(codes, config.validation_fraction, rng)
     training, validation = examples[kept], examples[apart]
@@ -170,9 +181,14 @@ def train_network(
     history = solve(logits, training, validation, config, rng, watch)
     best_epoch = _best_epoch(history)
 
-    of_apart = predict_logits(logits, validation.expression)
+    n_apart = len(validation)
+    of_apart = np.empty((n_apart, n_types), dtype=np.float32)
+    for block in row_blocks(n_apart):
+        rows = np.arange(n_apart)[block]
+        of_apart[block] = predict_logits(logits, validation[rows].expression)
     temperature = calibrate_temperature(of_apart, validation.codes)
-    held_out = HeldOut(apart, of_apart / np.float32(temperature)) if len(apart) else None
+    of_apart /= np.float32(temperature)
+    held_out = _held_out(apart, of_apart)
 
     before_refit = None
     if config.refit and len(validation):
@@ -197,7 +213,12 @@ def train_network(
 
 
 def _train_stacked(
-    model: keras.Model, examples: Examples, config: TrainingConfig, seed: int, watch: Watcher
+    model: keras.Model,
+    examples: Examples,
+    config: TrainingConfig,
+    seed: int,
+    watch: Watcher,
+    checkpoints: Checkpoints | None,
 ) -> TrainingRecord:
     """Train an ensemble, and make it the weights of `model`."""
     n_hidden = check_wide_deep(model)
@@ -207,13 +228,14 @@ def _train_stacked(
         history.append(dict(scores))
         watch(epoch, n_epochs, scores)
 
-    stacked = train_by_stacking(examples, model.output_shape[-1], n_hidden, config, seed, follow)
+    stacked = train_by_stacking(
+        examples, model.output_shape[-1], n_hidden, config, seed, follow, checkpoints
+    )
     logits = logits_model(model)
     stacked.layers_before.put_into(logits)
     before = tuple(logits.get_weights())
     stacked.layers.put_into(logits)
-    known = stacked.known
-    held_out = HeldOut(known, stacked.out_of_fold[known]) if len(known) else None
+    held_out = _held_out(stacked.known, stacked.out_of_fold)
     return TrainingRecord(
         n_cells=len(examples),
         history=history,
@@ -224,14 +246,19 @@ def _train_stacked(
         apart=stacked.apart,
         weights_before_refit=before,
         shifted=stacked.shifted,
+        far_held_out=_held_out(stacked.far_known, stacked.far_apart),
     )
 
 
-def _solver(config: TrainingConfig, engine: Engine) -> Solver:
+def _held_out(rows: Rows, logits: npt.NDArray[np.float32]) -> HeldOut | None:
+    return HeldOut(rows, logits) if len(rows) else None
+
+
+def _solver(config: TrainingConfig, engine: Engine, checkpoints: Checkpoints | None) -> Solver:
     if config.solver == "lbfgs":
         return train_by_lbfgs
     if engine == "keras":
-        return train_by_adam
+        return partial(train_by_adam, checkpoints=checkpoints)
     # here, since it needs TensorFlow, which is an extra
     from cellclassifier.training.lowlevel import train_by_lowlevel
 

@@ -1,6 +1,6 @@
 """Cells of a kind that was not among the training cells."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +9,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from cellclassifier.data.compiling import compiled
-from cellclassifier.trust.tails import DepthCurve, Tail, of_file
+from cellclassifier.trust.surprises import Surprises, Unusual
+from cellclassifier.trust.tails import DepthCurve, of_file
 from cellclassifier.trust.unexpected import TypeRates, Unexpected
 
 # training cells that others are compared with, and how many of them count
@@ -25,15 +26,12 @@ MAX_CELLS = 20_000
 # Half of what depth explains is taken off the distance: all of it finds doublets better and unseen
 # subsets worse.
 DEPTH_SHARE = 0.5
-# unexpected counts speak only where one known cell in ten has as many
-UNEXPECTED_FROM = np.log(10.0)
 # below, a distance is zero
 SMALLEST = 1e-6
 MAX_VALUE = 1e6
 
 Floats = npt.NDArray[np.float32]
 Floats64 = npt.NDArray[np.float64]
-TAILS = ("distance", "doubt", "unexpected", "together")
 
 
 class CellEvidence(NamedTuple):
@@ -45,6 +43,8 @@ class CellEvidence(NamedTuple):
         Shape (n_cells, n_dimensions), float32: expression @ `NoveltyModel.components`.
     probabilities
         Shape (n_cells, n_types).
+    far_probabilities
+        Shape (n_cells, n_types), were the cells from elsewhere; None where the model does not know.
     counts
         Raw counts, (n_cells, n_measured), CSR.
     target
@@ -55,9 +55,25 @@ class CellEvidence(NamedTuple):
 
     embedding: Floats
     probabilities: npt.NDArray[np.floating]
+    far_probabilities: npt.NDArray[np.floating] | None
     counts: sparse.csr_matrix
     target: npt.NDArray[np.int32]
     library_size: npt.NDArray[np.floating]
+
+
+class HeldOutCells(NamedTuple):
+    """What a network said of training cells that it had not seen.
+
+    Parameters
+    ----------
+    rows
+        Of the training cells, ascending, (n_held_out,).
+    probabilities
+        Shape (n_held_out, n_types).
+    """
+
+    rows: npt.NDArray[np.intp]
+    probabilities: npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +82,11 @@ class NoveltyModel:
 
     Three things are looked at. The distance to the nearest training cells, among principal
     components whitened by their covariance within types, finds unseen lineages. Doubt, the entropy
-    of the probabilities, finds unseen subsets of a type that is split up, which lie amid the known.
-    Counts that cells of the predicted type do not have, as the mean squared Pearson residual, find
-    types that resemble a known one. Each is turned into the surprise that it would be in a known
-    cell, -log p; those of the first two are added (Fisher's method), that of the third where it
-    exceeds log 10.
+    of the probabilities, finds unseen subsets of a type that is split up, which lie amid the known;
+    a network that is sure of unseen cells often is less so were they from elsewhere, so that both
+    are asked where there are two. Counts that cells of the predicted type do not have, as the mean
+    squared Pearson residual, find types that resemble a known one. Each is turned into the surprise
+    that it would be in a known cell, -log p, see `Surprises`.
 
     Parameters
     ----------
@@ -82,15 +98,15 @@ class NoveltyModel:
         Of each type.
     depth
         Of the distance and of the unexpected counts.
-    tails
-        Of distance, doubt, unexpected counts, and of all together, for held-out cells.
+    surprises
+        Of held-out cells.
     """
 
     components: Floats
     prototypes: Floats
     rates: TypeRates
     depth: tuple[DepthCurve, DepthCurve]
-    tails: tuple[Tail, Tail, Tail, Tail]
+    surprises: Surprises
 
     @classmethod
     def of(
@@ -98,9 +114,10 @@ class NoveltyModel:
         axes: Floats,
         known: CellEvidence,
         codes: npt.NDArray[np.integer],
-        held_out: npt.NDArray[np.intp],
-        probabilities: npt.NDArray[np.floating],
+        held_out: HeldOutCells,
+        far: HeldOutCells | None,
         seed: int,
+        rates: TypeRates | None = None,
     ) -> "NoveltyModel | None":
         """Learn from the training cells; None where too few of them were held out.
 
@@ -109,18 +126,21 @@ class NoveltyModel:
         axes
             Shape (n_axes, n_panel), float32, orthonormal.
         known
-            The training cells; the embedding is of their scores on the axes, the probabilities are
-            not looked at.
+            The training cells; the embedding is of their scores on the axes, no probabilities are
+            looked at.
         codes
             Their types, (n_cells,).
         held_out
-            The rows of cells for which a network that had not seen them gave probabilities.
-        probabilities
-            These, (n_held_out, n_types).
+            By the network for cells like these.
+        far
+            By the network for cells that differ much, of some of these cells; None for no such.
         seed
             Of the prototypes.
+        rates
+            Of all training cells, where `known` are some of them; None takes those of `known`.
         """
-        if len(held_out) < MIN_CELLS or not len(axes):
+        rows, probabilities = held_out
+        if len(rows) < MIN_CELLS or not len(axes):
             return None
         rng = np.random.default_rng(seed)
         whitening = _whitening(known.embedding, codes, rng)
@@ -129,24 +149,31 @@ class NoveltyModel:
         own = np.full(len(codes), -1)
         own[chosen] = np.arange(len(chosen))
         n_types = probabilities.shape[1]
-        rates = TypeRates.of(known.counts, known.library_size, codes, n_types)
-        library_size = known.library_size[held_out]
+        rates = rates or TypeRates.of(known.counts, known.library_size, codes, n_types)
+        library_size = known.library_size[rows]
         apart = CellEvidence(
-            whitened[held_out], probabilities, known.counts[held_out], known.target, library_size
+            whitened[rows], probabilities, None, known.counts[rows], known.target, library_size
         )
-        distances = _distances(apart.embedding, whitened[chosen], own[held_out])
+        distances = _distances(apart.embedding, whitened[chosen], own[rows])
         everything = np.ones(rates.rates.shape[1], dtype=bool)
         unexpected = _unexpected(apart, rates.measured_by(everything))
         depth = (DepthCurve.of(distances, library_size), DepthCurve.of(unexpected, library_size))
-        found = _Found(
+        both, far_doubt = np.ones(len(rows), dtype=bool), None
+        if far is not None and len(far.rows) >= MIN_CELLS:
+            both, far_doubt = np.isin(rows, far.rows), _entropy(far.probabilities)
+        found = Unusual(
             distances - DEPTH_SHARE * depth[0].expected(library_size),
             _entropy(probabilities),
             unexpected - depth[1].expected(library_size),
+            far_doubt,
         )
-        single = (Tail.of(found.distance), Tail.of(found.doubt), Tail.of(found.unexpected))
-        together = Tail.of(_together(found, single))
         components = np.ascontiguousarray(axes.T @ whitening)
-        return cls(components, whitened[chosen], rates, depth, (*single, together))
+        return cls(components, whitened[chosen], rates, depth, Surprises.of(found, both))
+
+    @property
+    def asks_far(self) -> bool:
+        """Whether doubt takes what the network would say were the cells from elsewhere."""
+        return self.surprises.doubts.far is not None
 
     def detector(self, measured: npt.NDArray[np.bool_]) -> "NoveltyDetector":
         """Return what judges cells of which these genes of the panel were measured, (n_panel,)."""
@@ -161,7 +188,7 @@ class NoveltyModel:
             "dispersion": self.rates.dispersion,
             "distance_depth": self.depth[0].coefficients,
             "unexpected_depth": self.depth[1].coefficients,
-            **{name: tail.knots for name, tail in zip(TAILS, self.tails, strict=True)},
+            **self.surprises.to_arrays(),
         }
 
     @classmethod
@@ -188,7 +215,7 @@ class NoveltyModel:
                 DepthCurve.from_array(of_file(arrays, "distance_depth")),
                 DepthCurve.from_array(of_file(arrays, "unexpected_depth")),
             ),
-            _of_four(Tail.from_array(of_file(arrays, name)) for name in TAILS),
+            Surprises.from_arrays(arrays),
         )
 
 
@@ -208,36 +235,15 @@ class NoveltyDetector:
         model = self.model
         of_distance, of_unexpected = (curve.expected(cells.library_size) for curve in model.depth)
         none = np.full(len(cells.library_size), -1)
-        found = _Found(
+        far = cells.far_probabilities
+        found = Unusual(
             _distances(cells.embedding, model.prototypes, none) - DEPTH_SHARE * of_distance,
             _entropy(cells.probabilities),
             _unexpected(cells, self.unexpected) - of_unexpected,
+            None if far is None else _entropy(far),
         )
-        together = _together(found, model.tails[:3])
-        surprise = model.tails[3].surprise(together)
-        novelty: Floats = (surprise / np.log(10.0)).astype(np.float32)
+        novelty: Floats = model.surprises.novelty(found).astype(np.float32)
         return novelty
-
-
-class _Found(NamedTuple):
-    """Logarithm of distance, entropy, and logarithm of unexpected counts, each (n_cells,)."""
-
-    distance: Floats64
-    doubt: Floats64
-    unexpected: Floats64
-
-
-def _of_four(tails: Iterable[Tail]) -> tuple[Tail, Tail, Tail, Tail]:
-    distance, doubt, unexpected, together = tails
-    return distance, doubt, unexpected, together
-
-
-def _together(found: _Found, tails: tuple[Tail, ...]) -> Floats64:
-    distance, doubt, unexpected = (
-        tail.surprise(values) for tail, values in zip(tails, found, strict=True)
-    )
-    joint: Floats64 = distance + doubt + np.maximum(unexpected - UNEXPECTED_FROM, 0)
-    return joint
 
 
 def _entropy(probabilities: npt.NDArray[np.floating]) -> Floats64:

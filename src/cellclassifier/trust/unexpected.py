@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from cellclassifier.data.compiling import compiled
+from cellclassifier.trust.type_totals import TypeTotals
 
 Floats = npt.NDArray[np.float32]
 # added to each type's total of a gene, so that no gene is impossible
@@ -58,24 +59,20 @@ class TypeRates:
         n_types
             The number of types.
         """
-        n_cells, n_panel = counts.shape
-        members = sparse.csr_matrix(
-            (np.ones(n_cells), (codes, np.arange(n_cells))), (n_types, n_cells)
-        )
-        totals = (members @ counts.astype(np.float64)).toarray() + PSEUDO_COUNT
-        libraries = np.maximum(np.bincount(codes, library_size, n_types), 1.0)
-        rates = np.minimum(totals / libraries[:, None], 1.0)
-        is_large = np.bincount(codes, minlength=n_types) >= MIN_TYPE_CELLS
-        squares = np.bincount(codes, library_size**2, n_types)
-        mean_squares = (rates**2 * squares[:, None]).sum(axis=0)
-        weights = sparse.diags_array(library_size.astype(np.float64))
-        products = (members @ weights @ counts.astype(np.float64)).toarray()
-        values = counts.data.astype(np.float64)
-        count_squares = np.bincount(counts.indices, values**2, n_panel)
-        residual = count_squares - 2 * (rates * products).sum(axis=0) + mean_squares
-        beyond = residual - np.bincount(counts.indices, values, n_panel)
+        totals = TypeTotals.empty(n_types, counts.shape[1])
+        totals.add(counts, library_size, codes)
+        return cls.of_totals(totals)
+
+    @classmethod
+    def of_totals(cls, totals: TypeTotals) -> "TypeRates":
+        """Estimate them from what the cells add up to."""
+        libraries = np.maximum(totals.library, 1.0)
+        rates = np.minimum((totals.counts + PSEUDO_COUNT) / libraries[:, None], 1.0)
+        mean_squares = (rates**2 * totals.library_squares[:, None]).sum(axis=0)
+        residual = totals.squares - 2 * (rates * totals.products).sum(axis=0) + mean_squares
+        beyond = residual - totals.values
         dispersion = np.clip(beyond / np.maximum(mean_squares, 1e-12), 0, 1e6)
-        rates[~is_large] = 0
+        rates[totals.n_cells < MIN_TYPE_CELLS] = 0
         return cls(rates.astype(np.float32), dispersion.astype(np.float32))
 
     @property

@@ -21,7 +21,7 @@ GENES = {
     "CD3D": "ENSG00000167286", "CD3E": "ENSG00000198851", "MS4A1": "ENSG00000156738",
     "CD79A": "ENSG00000105369", "ACTB": "ENSG00000075624", "of no name": "",
 }  # fmt: skip
-N_CELLS = 30
+N_CELLS = 90
 
 
 def main() -> None:

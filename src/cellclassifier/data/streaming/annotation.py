@@ -31,6 +31,14 @@ class FileAnnotation:
         Shape (n_cells,): which of `STATUSES`; None where the model does not tell.
     advice
         Whether the labels can be trusted here, in words.
+    likeliest
+        Shape (n_cells,): as `codes`, but of cells labelled ``unknown`` the most probable type.
+    packed_sets
+        Shape (n_cells, n_types / 8), uint8: the prediction sets, by `numpy.packbits`; or None.
+    novelty
+        Shape (n_cells,): as in `CellTrust`; or None.
+    vote
+        What came of a vote of clusters, in words; empty where there was none.
     """
 
     out: Path
@@ -42,3 +50,7 @@ class FileAnnotation:
     evidence: str
     status: npt.NDArray[np.int8] | None = None
     advice: str = ""
+    likeliest: npt.NDArray[np.integer] | None = None
+    packed_sets: npt.NDArray[np.uint8] | None = None
+    novelty: npt.NDArray[np.float32] | None = None
+    vote: str = ""

@@ -1,7 +1,7 @@
 """Predictions into a file of AnnData, block by block: `write_predictions` for what is on disk."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import h5py
@@ -37,12 +37,15 @@ class Results:
         For ``uns["cellclassifier"]``.
     table
         The cells' names.
+    further
+        Columns for ``obs`` that are not kept block by block, by their keys, each of all cells.
     """
 
     kept: KeptBlocks
     label_space: LabelSpace
     provenance: Mapping[str, Any]
     table: CellTable
+    further: Mapping[str, Any] = field(default_factory=dict)
 
 
 def provenance_of(predictions: Predictions, model: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,7 +61,7 @@ def fill(root: Group, results: Results) -> None:
 def fill_slots(root: Group, results: Results) -> list[str]:
     """Write into the slots of a group, and return the columns that the table has to list."""
     options = _options_like(root)
-    columns = whole_columns(results.kept, results.label_space)
+    columns = {**whole_columns(results.kept, results.label_space), **results.further}
     obs = mapping(root, "obs")
     for key, values in columns.items():
         write_elem(obs, key, values, dataset_kwargs=options)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -135,7 +136,8 @@ class KeptBlocks:
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".part-{path.name}")
+    # of its own: workers of a cluster may write the same block at the same time
+    temporary = path.with_name(f".part-{uuid4().hex}-{path.name}")
     try:
         write(temporary)
         os.replace(temporary, path)  # noqa: PTH105  (one step, also where `path` exists)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cellclassifier.data.annotations import LABEL_KEY
 from cellclassifier.data.streaming.columns import COLUMNS, Column
 from cellclassifier.data.streaming.filling import Results
 from cellclassifier.errors import MissingExtraError
@@ -56,7 +57,8 @@ def write_list(path: Path, results: Results) -> None:
 
 def _write_csv(stream: IO[str], results: Results) -> None:
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([NAME_COLUMN, *(column.name for column in _told(results))])
+    names = [column.name for column in _told(results)]
+    writer.writerow([NAME_COLUMN, *names, *map(_short, results.further)])
     for block in _blocks(results):
         writer.writerows(zip(*(_texts(values) for values in block.values()), strict=True))
 
@@ -104,4 +106,10 @@ def _blocks(results: Results) -> Iterator[dict[str, Any]]:
         block: dict[str, Any] = {NAME_COLUMN: np.asarray(results.table.names(start, stop))}
         for column, values in zip(columns, arrays, strict=True):
             block[column.name] = column.of(values, results.label_space)
-        yield block
+        further = {_short(key): values[start:stop] for key, values in results.further.items()}
+        yield block | further
+
+
+def _short(key: str) -> str:
+    """Return the name of a further column in a table of annotations alone."""
+    return key.removeprefix(f"{LABEL_KEY}_")

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 
 from cellclassifier.data.counts.cells import n_cores
+from cellclassifier.data.row_sources import NormalisedRows
 from cellclassifier.data.splitting import Rows
 from cellclassifier.training.examples import Examples
 from cellclassifier.training.softmax_loss import DenseWeights, SoftmaxLoss, one_blas_thread
@@ -17,6 +18,7 @@ from cellclassifier.training.softmax_loss import DenseWeights, SoftmaxLoss, one_
 CHECKPOINTS = (12, 20, 30, 60)
 # a linear fit gains little from more
 MAX_CELLS = 20_000
+THREADS_FROM_DISK = 2
 
 
 @dataclass(frozen=True)
@@ -103,5 +105,8 @@ def fit_heads(
         head, rows = task
         return descent_path(views[head.view][rows], n_types, head)
 
-    with one_blas_thread(), ThreadPoolExecutor(n_cores()) as threads:
+    # each holds its cells, twice: where they come from disk, no more of them than memory allows
+    from_disk = isinstance(views[0].stored, NormalisedRows)
+    n_threads = min(n_cores(), THREADS_FROM_DISK) if from_disk else n_cores()
+    with one_blas_thread(), ThreadPoolExecutor(n_threads) as threads:
         return list(threads.map(fit, tasks))

@@ -15,7 +15,9 @@ import numpy.typing as npt
 
 from cellclassifier.data import sparse_views, stratified_folds
 from cellclassifier.data.counts.cells import n_cores
+from cellclassifier.data.row_sources import row_blocks, rows_in_blocks, views_of_source
 from cellclassifier.data.splitting import Rows
+from cellclassifier.training.checkpoints import Checkpoints
 from cellclassifier.training.config import TrainingConfig
 from cellclassifier.training.examples import Examples
 from cellclassifier.training.progress import Watcher
@@ -41,6 +43,10 @@ FAR_HEADS = tuple(
     for penalty in (3e-4, 1e-3)
 )
 
+# Cells times types times members whose logits are held: 256 MB. With hundreds of types, members are
+# weighed, and prediction sets and novelty learned, on fewer cells than there are.
+MAX_MEMBER_LOGITS = 2**26
+
 Floats = npt.NDArray[np.float32]
 Floats64 = npt.NDArray[np.float64]
 
@@ -56,13 +62,19 @@ class Stacked:
     shifted
         Other weights of its last layer: for cells that differ somewhat from the training's, and
         for cells that differ much.
-    out_of_fold
-        Logits for each cell by members, and by a map of their sum, that have not seen it,
-        (n_cells, n_types).
     known
-        The cells whose type the members of their `out_of_fold` have seen, ascending.
+        Cells whose type the members that have not seen them have seen elsewhere, ascending: all of
+        these, or some where they and the types are too many.
+    out_of_fold
+        Logits for them by members, and by a map of their sum, that have not seen the cell,
+        (n_known, n_types).
     apart
         The cells of the first fold.
+    far_known
+        Those of `apart`, or some of them, whose type heads trained without them have seen.
+    far_apart
+        Logits for these cells of the layer for cells that differ much, by heads that have not seen
+        them, (n_far_known, n_types).
     layers_before
         The network's weights by the members that have not seen the first fold; without a map, as
         any that is learned on the other folds owes something to this one, see `_map_of_logits`.
@@ -72,9 +84,11 @@ class Stacked:
 
     layers: StackedLayers
     shifted: tuple[DenseWeights, DenseWeights]
-    out_of_fold: Floats
     known: Rows
+    out_of_fold: Floats
     apart: Rows
+    far_known: Rows
+    far_apart: Floats
     layers_before: StackedLayers
     shares: npt.NDArray[np.float64]
 
@@ -86,6 +100,7 @@ def train_by_stacking(
     config: TrainingConfig,
     seed: int,
     watch: Watcher,
+    checkpoints: Checkpoints | None = None,
 ) -> Stacked:
     """Train an ensemble, and weigh its members by cells that they have not seen.
 
@@ -103,31 +118,34 @@ def train_by_stacking(
         Of folds, samples and towers.
     watch
         Called after each epoch of the towers.
+    checkpoints
+        Where their state is kept after each epoch; None keeps none.
     """
     rng = np.random.default_rng(seed)
     folds = stratified_folds(examples.codes, N_FOLDS, rng)
-    views = [
-        Examples(view, examples.codes, examples.cell_weights)
-        for view in sparse_views(examples.expression)
-    ]
+    views = [replace(examples, stored=view) for view in views_of_source(examples.stored)]
     seen = np.ones((len(examples), N_TOWERS), dtype=bool)
     for fold, (_, apart) in enumerate(folds):
         seen[apart, fold] = False
     n_units = n_hidden // N_TOWERS
-    towers = train_towers(views[NEAR], seen, n_types, n_units, config, rng, watch)
+    towers = train_towers(views[NEAR], seen, n_types, n_units, config, rng, watch, checkpoints)
     *by_fold, final, far_trial, far = _fit_all(views, folds, n_types, config, rng)
 
-    members = _out_of_fold(views, folds, by_fold, towers)
-    known = _cells_of_known_types(examples.codes, folds)
-    sample = _some(known, rng)
-    shares = stacking_weights(list(members[:, sample]), examples.codes[sample])
-    late_shares, late = np.zeros_like(shares), [fit.is_late for fit in by_fold[0]] + [True]
-    late_shares[late] = stacking_weights(list(members[late][:, sample]), examples.codes[sample])
-    summed = np.tensordot(shares, members, 1)
+    n_members = len(by_fold[0]) + 1
+    most = MAX_MEMBER_LOGITS // (n_members * n_types)
+    known = _some(_cells_of_known_types(examples.codes, folds), rng, most)
+    codes = examples.codes[known]
+    members = _out_of_fold(views[CONCAVE], known, folds, by_fold, towers)
+    sample = _some(np.arange(len(known)), rng)
+    shares = stacking_weights(list(members[:, sample]), codes[sample])
+    late = np.flatnonzero([fit.is_late for fit in by_fold[0]] + [True])
+    late_shares = np.zeros_like(shares)
+    late_shares[late] = stacking_weights(list(members[np.ix_(late, sample)]), codes[sample])
+    summed = _weighted_sum(shares, members)
     sample = _some(sample, rng, MAX_LOGITS // n_types)
-    mapping, out_of_fold = _map_of_logits(summed, examples.codes, sample, rng)
+    mapping, out_of_fold = _map_of_logits(summed, codes, sample, rng)
 
-    shape = views[0].expression.shape[1], n_hidden, n_types
+    shape = examples.n_genes, n_hidden, n_types
     equally = np.full(N_TOWERS, 1 / N_TOWERS)
 
     def network(fits: list[_Fit], shares: Floats64, of_towers: Floats64) -> StackedLayers:
@@ -139,15 +157,21 @@ def train_by_stacking(
         return StackedLayers(towers.projection, DenseWeights(towers.kernel, towers.bias), logits)
 
     layers = network(final, shares, equally)
+    apart = folds[0][1]
+    tried = _some(apart, rng, most)
+    far_layer, far_apart = _far_layer(far, far_trial, views[CONCAVE][tried], shape)
+    far_known = np.isin(tried, known)
     return Stacked(
         replace(layers, logits=mapping.after(layers.logits)),
         (
             _without_composition(network(final, late_shares, equally).logits, examples),
-            _far_layer(far, far_trial, views[CONCAVE][folds[0][1]], shape),
+            far_layer,
         ),
-        out_of_fold,
         known,
-        folds[0][1],
+        out_of_fold,
+        apart,
+        tried[far_known],
+        far_apart[far_known],
         network(by_fold[0], shares, np.eye(N_TOWERS)[0]),
         shares,
     )
@@ -203,20 +227,32 @@ def _checkpoints(head: Head, path: list[DenseWeights]) -> list[_Fit]:
 
 
 def _out_of_fold(
-    views: list[Examples],
+    examples: Examples,
+    rows: Rows,
     folds: list[tuple[Rows, Rows]],
     by_fold: list[list[_Fit]],
     towers: Towers,
 ) -> Floats:
-    """Return logits of each member, (n_members, n_cells, n_types); the towers are the last one."""
-    n_cells, n_types = len(views[0]), towers.head_bias.shape[1]
-    members = np.empty((len(by_fold[0]) + 1, n_cells, n_types), dtype=np.float32)
+    """Return logits of each member for some cells, (n_members, n_rows, n_types).
+
+    The towers are the last one.
+    """
+    members = np.empty((len(by_fold[0]) + 1, len(rows), towers.head_bias.shape[1]), np.float32)
     for fold, ((_, apart), fits) in enumerate(zip(folds, by_fold, strict=True)):
-        inputs = [view.expression[apart] for view in views]
-        for member, fit in enumerate(fits):
-            members[member, apart] = fit.weights(inputs[fit.view])
-        members[-1, apart] = towers.logits(inputs[NEAR])[fold]
+        for places in rows_in_blocks(np.flatnonzero(np.isin(rows, apart))):
+            inputs = sparse_views(examples[rows[places]].expression)
+            for member, fit in enumerate(fits):
+                members[member, places] = fit.weights(inputs[fit.view])
+            members[-1, places] = towers.logits(inputs[NEAR])[fold]
     return members
+
+
+def _weighted_sum(shares: Floats64, members: Floats) -> Floats64:
+    """Return what members say together, (n_cells, n_types)."""
+    summed = np.empty(members.shape[1:])
+    for block in row_blocks(len(summed)):
+        summed[block] = np.tensordot(shares, members[:, block], 1)
+    return summed
 
 
 def _cells_of_known_types(codes: npt.NDArray[np.int32], folds: list[tuple[Rows, Rows]]) -> Rows:
@@ -258,10 +294,17 @@ def _without_composition(layer: DenseWeights, examples: Examples) -> DenseWeight
 
 def _far_layer(
     fits: list[_Fit], trials: list[_Fit], held_out: Examples, shape: tuple[int, int, int]
-) -> DenseWeights:
-    """Return the layer for cells from elsewhere: the mean of its heads, each at its temperature."""
-    weighted = []
-    for fit, trial in zip(fits, trials, strict=True):
-        temperature = calibrate_temperature(trial.weights(held_out.expression), held_out.codes)
-        weighted.append(Weighted(fit.weights, fit.view, 1 / (temperature * len(fits))))
-    return logits_layer(weighted, None, np.empty(0), shape)
+) -> tuple[DenseWeights, Floats]:
+    """Return the layer for cells from elsewhere: the mean of its heads, each at its temperature.
+
+    And what the trials, of cells that they have not seen, say likewise, (n_held_out, n_types).
+    """
+    weighted, of_trials = [], np.zeros((len(held_out), shape[-1]), dtype=np.float32)
+    said = [[trial.weights(block.expression) for trial in trials] for block in held_out.blocks()]
+    for fit, of_blocks in zip(fits, zip(*said, strict=True), strict=True):
+        logits = np.concatenate(of_blocks)
+        temperature = calibrate_temperature(logits, held_out.codes)
+        share = 1 / (temperature * len(fits))
+        weighted.append(Weighted(fit.weights, fit.view, share))
+        of_trials += np.float32(share) * logits
+    return logits_layer(weighted, None, np.empty(0), shape), of_trials

@@ -8,7 +8,10 @@ import numpy.typing as npt
 from scipy import sparse
 
 from cellclassifier.networks import keras, times_dense
+from cellclassifier.training.batches import BatchReader, mixed_order
+from cellclassifier.training.checkpoints import Checkpoints
 from cellclassifier.training.config import TrainingConfig
+from cellclassifier.training.epochs import Epochs
 from cellclassifier.training.examples import Examples
 from cellclassifier.training.progress import Watcher
 
@@ -22,6 +25,7 @@ INITIAL_SPREAD = 0.03
 MAX_STEPS, MAX_BATCH = 6_000, 256
 # the first layer is brought down to this rank afterwards: hardly anything is lost
 RANK = 64
+SMALLEST = float(np.finfo(np.float32).tiny)
 # cells that tell which directions the first layer uses
 SAMPLE_CELLS = 5_000
 
@@ -67,6 +71,7 @@ def train_towers(
     config: TrainingConfig,
     rng: np.random.Generator,
     watch: Watcher,
+    checkpoints: Checkpoints | None = None,
 ) -> Towers:
     """Train one tower for each column of `seen`, on its cells only, all in one pass.
 
@@ -84,24 +89,30 @@ def train_towers(
         Orders the cells and draws the first weights.
     watch
         Called after each epoch.
+    checkpoints
+        Where the state is kept after each epoch; None keeps none.
     """
-    centre, scale = _centre_and_scale(examples.expression)
+    centre, scale = _centre_and_scale(examples)
     batches = _Batches(examples, seen, (centre, scale), config, rng)
-    model = _build(len(centre), seen.shape[1], n_units, n_types, int(rng.integers(2**31)))
-    schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, batches.n_steps)
-    model.compile(
-        optimizer=keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    n_epochs = batches.n_epochs
-    tell = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: watch(epoch + 1, n_epochs, {"loss": float(logs["loss"])})
-    )
-    model.fit(batches, epochs=n_epochs, shuffle=False, callbacks=[tell], verbose=0)
+    with batches.reader:
+        model = _build(len(centre), seen.shape[1], n_units, n_types, int(rng.integers(2**31)))
+        schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, batches.n_steps)
+        model.compile(
+            optimizer=keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+        epochs = Epochs(
+            batches,
+            batches.n_epochs,
+            watch=watch,
+            checkpoints=checkpoints or Checkpoints(),
+            stage="towers",
+        )
+        epochs.run(model)
     kernel, bias, head_kernel, head_bias = model.get_weights()
     kernel = kernel * np.float32(scale)
     bias = bias - centre @ kernel
-    projection, inner, inner_bias = _low_rank(kernel, bias, examples.expression, rng)
+    projection, inner, inner_bias = _low_rank(kernel, bias, examples, rng)
     return Towers(projection, inner, inner_bias, head_kernel, head_bias)
 
 
@@ -117,28 +128,32 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
         rng: np.random.Generator,
     ) -> None:
         super().__init__()
-        self._examples, self._seen, self._standard, self._rng = examples, seen, standard, rng
+        self._examples, self._seen, self._standard, self.rng = examples, seen, standard, rng
         n_cells = len(examples)
         wanted = config.epochs * math.ceil(n_cells / config.batch_size)
         self._batch_size = config.batch_size if wanted <= MAX_STEPS else MAX_BATCH
         self._batch_size = min(self._batch_size, n_cells)
         self.n_epochs = max(1, min(config.epochs, MAX_STEPS // len(self)))
         self.n_steps = self.n_epochs * len(self)
-        self._order = rng.permutation(n_cells)
+        self.reader = BatchReader(examples, self._batch_size, self._new_order())
+
+    def _new_order(self) -> npt.NDArray[np.intp]:
+        return mixed_order(len(self._examples), self.rng)
+
+    def draw(self) -> None:
+        """Draw another order."""
+        self.reader.begin(self._new_order())
 
     def __len__(self) -> int:
         return max(1, len(self._examples) // self._batch_size)
 
     def __getitem__(self, index: int) -> tuple[Floats, npt.NDArray[np.int32], Floats]:
-        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        part, seen = self._examples[rows], self._seen[rows]
+        rows, part = self.reader[index]
+        seen = self._seen[rows]
         centre, scale = self._standard
         inputs = (part.expression.toarray() - centre) * np.float32(scale)
         codes = np.repeat(part.codes[:, None], seen.shape[1], axis=1)
         return inputs, codes, seen * part.cell_weights[:, None]
-
-    def on_epoch_end(self) -> None:
-        self._order = self._rng.permutation(len(self._examples))
 
 
 def _build(n_genes: int, n_towers: int, n_units: int, n_types: int, seed: int) -> keras.Model:
@@ -155,23 +170,27 @@ def _build(n_genes: int, n_towers: int, n_units: int, n_types: int, seed: int) -
     return keras.Model(inputs, logits)
 
 
-def _centre_and_scale(expression: sparse.csr_matrix) -> tuple[Floats, float]:
-    centre = np.asarray(expression.mean(axis=0, dtype=np.float64)).ravel()
-    squared = float(np.square(expression.data, dtype=np.float64).sum()) / expression.shape[0]
-    spread = max(squared - float(centre @ centre), float(np.finfo(np.float32).tiny))
+def _centre_and_scale(examples: Examples) -> tuple[Floats, float]:
+    total, squares = np.zeros(examples.n_genes), 0.0
+    for block in examples.blocks():
+        values = block.expression.data.astype(np.float64)
+        total += np.bincount(block.expression.indices, values, examples.n_genes)
+        squares += float(np.square(values).sum())
+    centre = total / len(examples)
+    spread = max(squares / len(examples) - float(centre @ centre), SMALLEST)
     return centre.astype(np.float32), float(np.sqrt(INPUT_NORM / spread))
 
 
 def _low_rank(
-    kernel: Floats, bias: Floats, expression: sparse.csr_matrix, rng: np.random.Generator
+    kernel: Floats, bias: Floats, examples: Examples, rng: np.random.Generator
 ) -> tuple[Floats, Floats, Floats]:
     """Return projection, inner kernel and bias of nearly the same layer.
 
     What the units sum up varies between cells along few directions, the principal components of
     the sums. The others are left at their mean.
     """
-    rows = np.sort(rng.permutation(expression.shape[0])[:SAMPLE_CELLS])
-    sums = times_dense(expression[rows], kernel).astype(np.float64)
+    rows = np.sort(rng.permutation(len(examples))[:SAMPLE_CELLS])
+    sums = times_dense(examples[rows].expression, kernel).astype(np.float64)
     mean = sums.mean(axis=0)
     _, directions = np.linalg.eigh((sums - mean).T @ (sums - mean))
     kept = directions[:, ::-1][:, :RANK]
