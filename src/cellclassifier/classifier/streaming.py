@@ -3,25 +3,35 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from threading import Lock
 from typing import Any, Unpack
 from uuid import uuid4
 
+import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from cellclassifier.classifier.account import describe_model
+from cellclassifier.classifier.block_annotator import Asked, BlockAnnotator
 from cellclassifier.classifier.comparison import QueryComparison
 from cellclassifier.classifier.estimator import CellTypeClassifier
-from cellclassifier.classifier.sampling import sample_runs
-from cellclassifier.classifier.shifting import ShiftedPredictor, adapt
+from cellclassifier.classifier.on_dask import Job, named_on_dask
 from cellclassifier.classifier.streaming_progress import CellsWatcher, watch_no_cells
-from cellclassifier.classifier.trusting import Judge, TrustSettings
-from cellclassifier.classifier.view import ModelView
-from cellclassifier.data import CountsArguments, RawCounts, match_genes
-from cellclassifier.data.annotations import CONFIDENCE_KEY, LABEL_KEY, STATUS_KEY
+from cellclassifier.classifier.trusting import TrustSettings
+from cellclassifier.classifier.voters import check_voters, with_votes
+from cellclassifier.classifier.voting import VoteSettings
+from cellclassifier.data import CountsArguments
+from cellclassifier.data.annotations import (
+    CONFIDENCE_KEY,
+    LABEL_KEY,
+    NOVELTY_KEY,
+    PROBABILITIES_KEY,
+    SET_KEY,
+    STATUS_KEY,
+)
 from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.data.formats.orientation import GenesIn
 from cellclassifier.data.streaming import (
@@ -37,86 +47,11 @@ from cellclassifier.data.streaming import (
     map_ahead,
     open_cells,
     provenance_of,
-    to_arrays,
 )
 from cellclassifier.errors import InputError, InputWarning
-from cellclassifier.networks import WideDeepOutput, choose_predictor
 from cellclassifier.predictions import Predictions
 
 BLOCK_CELLS = 2048
-
-
-@dataclass(frozen=True, eq=False)
-class BlockAnnotator:
-    """Names blocks of cells, all by what was settled on a sample of them.
-
-    Parameters
-    ----------
-    view
-        The sample, as the model sees it.
-    shifted
-        The network, adapted to the shift.
-    judge
-        Says what labels are worth.
-    """
-
-    view: ModelView
-    shifted: ShiftedPredictor
-    judge: Judge
-    _one_at_a_time: Lock = field(default_factory=Lock)
-
-    @classmethod
-    def of(
-        cls,
-        classifier: CellTypeClassifier,
-        settled: SettledCounts,
-        sample: RawCounts,
-        *,
-        map_orthologs: bool = False,
-        shift: float | None = None,
-        trust: TrustSettings | None = None,
-    ) -> "BlockAnnotator":
-        """Match the genes, and measure the shift where it is not given.
-
-        Raises
-        ------
-        GeneOverlapError
-            Less than a fifth of the model's genes were measured, or those of another species.
-        InputError
-            `shift` is negative or not a number.
-        """
-        manifest = classifier.check_fitted()
-        match = match_genes(settled.genes, manifest.panel, map_orthologs=map_orthologs)
-        view = ModelView(manifest, sample, settled.spread(match))
-        moments = None if manifest.adaptation is None else manifest.adaptation.moments
-        predict = choose_predictor(classifier.model_, classifier.engine, moments)
-        shifted = adapt(view, predict, shift)
-        return cls(view, shifted, Judge.of(view, trust, shifted.shift))
-
-    def __call__(self, block: RawCounts) -> Predictions:
-        """Return what the classifier says of a block; several threads may ask at once."""
-        return self.judge(block, self._said_of(block))
-
-    def _said_of(self, block: RawCounts) -> WideDeepOutput:
-        if self.shifted.shift is not None:
-            return self.shifted.predict(block)
-        with self._one_at_a_time:  # Keras has all cores for itself
-            return self.shifted.predict(block)
-
-    def check_libraries(self, block: RawCounts) -> None:
-        """Refuse library sizes that are sums of counts here, and were not in the sample.
-
-        Raises
-        ------
-        InputError
-            They are, or the reverse; they say whether the missing genes were counted.
-        """
-        if replace(self.view, raw=block).library_factor != self.view.library_factor:
-            raise InputError(
-                "the library sizes given are the sums of the counts in some cells and not in "
-                f"others, such as {block.cell_names[:3].tolist()}: they have to be of all genes "
-                "or of those present, for all cells"
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,12 +67,17 @@ class Streaming:
         Blocks that are worked on at once, of which one is read; None takes as many as there are
         cores, and two where there is one.
     watch
-        Called after each block.
+        Called after each block, with `dask` after some.
+    dask
+        Have the cells named by a Dask cluster: ``"local:4"`` for four processes of this machine, or
+        the address of a scheduler, such as ``"tcp://host:8786"``, whose workers see the file and
+        the output under the same paths. None works in this process. It changes no result.
     """
 
     block_cells: int | None = None
     n_threads: int | None = None
     watch: CellsWatcher = watch_no_cells
+    dask: str | None = None
 
     def __post_init__(self) -> None:
         if self.step < 1:
@@ -164,6 +104,7 @@ def annotate_file(
     shift: float | None = None,
     trust: TrustSettings | None = None,
     streaming: Streaming | None = None,
+    vote: VoteSettings | None = None,
     **counts: Unpack[CountsArguments],
 ) -> FileAnnotation:
     """Name the cells of a file and write the names, block by block.
@@ -189,6 +130,8 @@ def annotate_file(
         As in `CellTypeClassifier.classify`.
     streaming
         How large the blocks are, and who watches.
+    vote
+        Have clusters of cells vote, once all are named; written into columns of its own.
     **counts
         The keywords of `find_counts`.
 
@@ -201,7 +144,8 @@ def annotate_file(
     FileFormatError
         The file is of another kind, or broken: the chunk is named.
     InputError
-        The file changed while it was read, or as in `CellTypeClassifier.classify`.
+        The file changed while it was read, there are no clusters to vote, or as in
+        `CellTypeClassifier.classify`.
     OutputError
         `out` cannot be written, or the disk is full.
 
@@ -219,32 +163,36 @@ def annotate_file(
     finish_changes(path)
     cells = open_cells(path, genes_in=genes_in)
     output.check(cells)
+    check_voters(vote, cells.table)
     before = identity_of(path)
-    asked = {"genes_in": genes_in, "map_orthologs": map_orthologs, "shift": shift, **counts}
-    asked["trust"] = asdict(trust or TrustSettings())
+    asked = Asked(genes_in, map_orthologs, shift, trust or TrustSettings(), tuple(counts.items()))
     with by_rows(cells, counts.get("layer"), target.absolute().parent) as cells:
-        settled, sample = SettledCounts.of(cells, sample_runs(cells.n_cells), **counts)
-        annotator = BlockAnnotator.of(
-            classifier, settled, sample, map_orthologs=map_orthologs, shift=shift, trust=trust
-        )
-        kept = _begin(classifier, target, before, asked, streaming.bounds(cells.n_cells))
-        named = annotator(sample)
-        advice = str(QueryComparison.of(annotator.view, sample, named))
+        annotator = BlockAnnotator.of(classifier, cells, asked)
+        settings = {**asked.to_json(), "block_cells": streaming.step}
+        kept = _begin(classifier, target, before, settings, streaming.bounds(cells.n_cells))
+        named = annotator(annotator.sample)
+        advice = str(QueryComparison.of(annotator.view, annotator.sample, named))
         model = describe_model(classifier.check_fitted())
         provenance = provenance_of(named, {**model, "advice": advice})
         results = Results(kept, named.label_space, provenance, cells.table)
+        if streaming.dask is None:
+            parts = _named_here(annotator, kept, streaming.n_threads)
+        else:
+            job = Job.of(classifier, asked, annotator.shifted.shift, kept, before)
+            parts = named_on_dask(streaming.dask, job, kept.missing())
         with _kept_on_failure(kept), output.begun(cells) as finish:
-            _name_blocks(settled, annotator, kept, streaming)
+            _watch(parts, kept, streaming.watch)
+            results, said = with_votes(results, vote, annotator.view, annotator.settled)
             _check_unchanged(path, before, kept)
             finish(results)
-        return _end(target, named, settled, kept, advice)
+        return replace(_end(target, named, annotator.settled, kept, advice), vote=said)
 
 
 def _begin(
     classifier: CellTypeClassifier,
     target: Path,
     before: Mapping[str, str | int],
-    asked: Mapping[str, Any],
+    settings: Mapping[str, Any],
     bounds: list[tuple[int, int]],
 ) -> KeptBlocks:
     """Return the blocks that are kept from an earlier call of the same kind, or none."""
@@ -252,7 +200,7 @@ def _begin(
         "input": before,
         # a model that is not in a file is never the same again
         "model": classifier.check_fitted().sha256 or f"not saved, {uuid4().hex}",
-        "settings": {**asked, "block_cells": bounds[0][1] - bounds[0][0]},
+        "settings": settings,
         "version": version("cellclassifier"),
     }
     folder = target.with_name(f"{target.name}.partial")
@@ -266,6 +214,7 @@ def _end(
     target: Path, named: Predictions, settled: SettledCounts, kept: KeptBlocks, advice: str
 ) -> FileAnnotation:
     """Return what came of the cells, and delete the blocks."""
+    told = kept.keys()
     annotation = FileAnnotation(
         target,
         named.label_space,
@@ -274,33 +223,40 @@ def _end(
         named.gene_coverage,
         named.shift,
         settled.evidence,
-        kept.whole(STATUS_KEY) if STATUS_KEY in kept.keys() else None,  # noqa: SIM118
+        kept.whole(STATUS_KEY) if STATUS_KEY in told else None,
         advice,
+        _likeliest(kept),
+        kept.whole(SET_KEY) if SET_KEY in told else None,
+        kept.whole(NOVELTY_KEY) if NOVELTY_KEY in told else None,
     )
     kept.remove()
     return annotation
 
 
-def _name_blocks(
-    settled: SettledCounts, annotator: BlockAnnotator, kept: KeptBlocks, streaming: Streaming
-) -> None:
+def _likeliest(kept: KeptBlocks) -> npt.NDArray[np.int16]:
+    """Return the code of the most probable type of all cells, (n_cells,)."""
+    return np.concatenate(
+        [block.argmax(axis=1).astype(np.int16) for block in kept.each(PROBABILITIES_KEY)]
+    )
+
+
+def _watch(parts: Iterator[int], kept: KeptBlocks, watch: CellsWatcher) -> None:
+    """Have all parts of the work done, which tell how many cells each had."""
+    n_done, n_cells = kept.n_cells_done(kept.missing()), kept.n_cells_done([])
+    watch(n_done, n_cells)
+    for n_named in parts:
+        n_done += n_named
+        watch(n_done, n_cells)
+
+
+def _named_here(
+    annotator: BlockAnnotator, kept: KeptBlocks, n_threads: int | None
+) -> Iterator[int]:
     """Name the blocks that are not kept yet, several at once."""
-
-    def name(number: int) -> int:
-        block = settled.block(*kept.bounds[number])
-        if settled.given is not None:
-            annotator.check_libraries(block)
-        kept.save(number, to_arrays(annotator(block)))
-        return len(block)
-
-    missing = kept.missing()
-    n_done = kept.n_cells_done(missing)
-    streaming.watch(n_done, len(settled))
-    n_threads = streaming.n_threads or max(n_cores(), 2)
     with threadpool_limits(1, user_api="blas"):
-        for n_named in map_ahead(name, missing, n_threads):
-            n_done += n_named
-            streaming.watch(n_done, len(settled))
+        yield from map_ahead(
+            partial(annotator.keep, kept), kept.missing(), n_threads or max(n_cores(), 2)
+        )
 
 
 @contextmanager

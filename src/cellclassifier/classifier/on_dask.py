@@ -1,0 +1,243 @@
+"""Blocks of cells named by the workers of a Dask cluster.
+
+Each worker opens the file itself, settles on the same sample of cells what the client settled, and
+writes what it names into the folder of finished blocks. So little more than numbers of blocks goes
+over the network, a block that is named twice is the same, and work that ends can go on.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
+
+from threadpoolctl import threadpool_limits
+
+from cellclassifier.classifier.block_annotator import Asked, BlockAnnotator
+from cellclassifier.classifier.estimator import CellTypeClassifier
+from cellclassifier.data.streaming import KeptBlocks, by_rows, check_unchanged, open_cells
+from cellclassifier.errors import ClusterError, InputError, MissingExtraError
+from cellclassifier.modelfile.model import write_model
+from cellclassifier.networks import Engine
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+# in the folder of finished blocks
+MODEL = "model.keras"
+# named by a worker before it asks for more: some seconds of work
+PART_BLOCKS = 8
+# in seconds, for a scheduler to answer and a worker to be there
+PATIENCE = 30
+# any free port, for the pages of a scheduler that is begun here
+LOOPBACK = "127.0.0.1:0"
+LOCAL = re.compile(r"local(?::(\d+))?")
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a worker has to know to name blocks; it travels with each part of the work.
+
+    Parameters
+    ----------
+    before
+        The file, and what it was when the work began, see `identity_of`.
+    asked
+        Of the annotation; the shift is the one that the client measured.
+    folder, step, n_cells
+        Where finished blocks are kept, of how many cells each, and of how many in all. The model
+        lies there, too.
+    engine
+        What runs the network.
+    version
+        Of this package.
+    """
+
+    before: tuple[tuple[str, str | int], ...]
+    asked: Asked
+    folder: Path
+    step: int
+    n_cells: int
+    engine: Engine
+    version: str
+
+    @classmethod
+    def of(
+        cls,
+        classifier: CellTypeClassifier,
+        asked: Asked,
+        shift: float | None,
+        kept: KeptBlocks,
+        before: Mapping[str, str | int],
+    ) -> "Job":
+        """Put a model among the finished blocks, for workers to find."""
+        manifest = replace(classifier.check_fitted(), sample=None)
+        write_model(kept.folder / MODEL, classifier.model_, manifest)
+        return cls(
+            tuple(before.items()),
+            replace(asked, shift=shift),
+            kept.folder.absolute(),
+            kept.bounds[0][1],
+            kept.bounds[-1][1],
+            classifier.engine,
+            version("cellclassifier"),
+        )
+
+    @property
+    def cells(self) -> Path:
+        """The file."""
+        return Path(str(dict(self.before)["path"]))
+
+    @property
+    def kept(self) -> KeptBlocks:
+        """The finished blocks."""
+        starts = range(0, self.n_cells, self.step)
+        bounds = [(start, min(start + self.step, self.n_cells)) for start in starts]
+        return KeptBlocks(self.folder, bounds)
+
+
+def named_on_dask(address: str, job: Job, missing: Sequence[int]) -> Iterator[int]:
+    """Have blocks named by a cluster; yield how many cells each finished part has.
+
+    Parameters
+    ----------
+    address
+        Of the scheduler, such as ``tcp://host:8786``, or ``local`` or ``local:4`` for processes of
+        this machine.
+    job
+        What is to be done.
+    missing
+        The numbers of the blocks.
+
+    Raises
+    ------
+    ClusterError
+        No scheduler or worker answers, or workers are lost again and again.
+    MissingExtraError
+        Dask is not installed.
+    CellClassifierError
+        As in `annotate_file`, by a worker.
+    """
+    parts = [missing[n : n + PART_BLOCKS] for n in range(0, len(missing), PART_BLOCKS)]
+    with connected(address) as client:
+        from distributed import as_completed
+
+        futures = client.map(name_part, parts, job=job, pure=False)
+        try:
+            for future in as_completed(futures):
+                yield _result(future, address)
+        finally:
+            client.cancel(futures)
+
+
+@contextmanager
+def connected(address: str) -> Iterator["Client"]:
+    """Connect to a scheduler that has a worker, or begin processes of this machine.
+
+    Raises
+    ------
+    ClusterError
+        There is none.
+    InputError
+        `address` is none.
+    MissingExtraError
+        Dask is not installed.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise MissingExtraError(
+            "a Dask cluster needs the package distributed: pip install 'cellclassifier[dask]'"
+        ) from error
+    local = LOCAL.fullmatch(address)
+    if local is None and "://" not in address:
+        raise InputError(
+            "a Dask cluster is local, local:4 for four processes of this machine, or the address "
+            f"of a scheduler such as tcp://host:8786, not '{address}'"
+        )
+    with ExitStack() as stack:
+        scheduler: Any = address
+        if local is not None:
+            n_workers = None if local[1] is None else int(local[1])
+            cluster = LocalCluster(
+                n_workers=n_workers, threads_per_worker=1, dashboard_address=LOOPBACK
+            )
+            scheduler = stack.enter_context(cluster)
+        try:
+            client = stack.enter_context(Client(scheduler, timeout=PATIENCE))
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except (OSError, TimeoutError) as error:
+            raise ClusterError(
+                f"no Dask scheduler with a worker answers at '{address}' within {PATIENCE} "
+                "seconds. Begin one with 'dask scheduler' and 'dask worker ADDRESS', or take "
+                f"processes of this machine: local:4 ({error})"
+            ) from error
+        yield client
+
+
+def _result(future: Any, address: str) -> int:  # noqa: ANN401  (distributed has no types)
+    from distributed import CancelledError, KilledWorker
+
+    try:
+        return cast("int", future.result())
+    except KilledWorker as error:
+        raise ClusterError(
+            f"workers of '{address}' were lost again and again at the same cells, most often for "
+            f"want of memory: give them more, or less to do at a time (--block-cells) ({error})"
+        ) from error
+    except CancelledError as error:
+        raise ClusterError(
+            f"the Dask scheduler at '{address}' is gone. What is named is kept: run the same "
+            "command again with a scheduler, or without, and it goes on"
+        ) from error
+
+
+def name_part(numbers: Sequence[int], job: Job) -> int:
+    """Name some blocks and keep them; return how many cells they have. Runs in a worker.
+
+    Raises
+    ------
+    ClusterError
+        The worker has another version of this package.
+    InputError
+        The worker sees another file than the client.
+    """
+    with _PREPARING:
+        worker = _prepared(job)
+    with threadpool_limits(1, user_api="blas"):
+        return sum(worker.annotator.keep(worker.kept, number) for number in numbers)
+
+
+@dataclass(frozen=True, eq=False)
+class _Worker:
+    """A job, in the process of a worker."""
+
+    annotator: BlockAnnotator
+    kept: KeptBlocks
+    turned: ExitStack
+
+
+_PREPARING = Lock()
+
+
+@lru_cache(maxsize=1)
+def _prepared(job: Job) -> _Worker:
+    """Open the cells and load the model, once for all parts that this process is given."""
+    here = version("cellclassifier")
+    if here != job.version:
+        raise ClusterError(
+            f"a Dask worker has cellclassifier {here}, and the command {job.version}: install the "
+            "same version in both places"
+        )
+    check_unchanged(job.cells, dict(job.before))
+    classifier = CellTypeClassifier.load(job.folder / MODEL, engine=job.engine)
+    # what has to be turned lies among the finished blocks, and is deleted with them
+    turned = ExitStack()
+    cells = open_cells(job.cells, genes_in=job.asked.genes_in)
+    layer = job.asked.counts_arguments.get("layer")
+    by_row = turned.enter_context(by_rows(cells, layer, job.folder))
+    return _Worker(BlockAnnotator.of(classifier, by_row, job.asked), job.kept, turned)
