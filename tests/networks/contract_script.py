@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from cellclassifier.networks import NETWORKS, keras
+from cellclassifier.networks import NETWORKS, choose_attributor, keras
 from cellclassifier.training import TrainingConfig, train_network
 
 N_GENES = {
@@ -51,6 +51,10 @@ def answers(name: str, folder: Path) -> dict[str, object]:
     model.save(folder / f"{name}.keras")
     loaded = keras.models.load_model(folder / f"{name}.keras", safe_mode=True)
     facts["probabilities_loaded"] = loaded.predict_on_batch(batch)
+
+    nothing, direction = np.zeros(n_genes, np.float32), np.float32([1, -1, 0])
+    attribute = choose_attributor(model, model.predict, nothing)
+    facts["contributions"] = attribute(expression, np.tile(direction, (N_CELLS, 1)))
 
     codes = np.arange(N_CELLS, dtype=np.int32) % N_TYPES
     config = TrainingConfig(

@@ -120,3 +120,17 @@ def test_tiny_set_can_be_overfitted(facts, backend, network):
 def test_same_weights_give_same_probabilities_on_both_backends(facts, network):
     on_jax, on_tensorflow = (facts[backend, network]["probabilities"] for backend in BACKENDS)
     np.testing.assert_allclose(on_jax, on_tensorflow, rtol=0, atol=1e-5)
+
+
+def test_same_weights_give_same_contributions_on_both_backends(facts, network):
+    on_jax, on_tensorflow = (facts[backend, network]["contributions"] for backend in BACKENDS)
+    np.testing.assert_allclose(on_jax, on_tensorflow, rtol=0, atol=1e-4 * np.abs(on_jax).max())
+
+
+def test_contributions_are_what_tells_two_types_apart(facts, backend, network):
+    """Their sum is a difference of logits beyond the baseline's: cells differ by as much."""
+    said = facts[backend, network]
+    log_odds = np.log(said["probabilities"][:, 0] / said["probabilities"][:, 1])
+    summed = said["contributions"].sum(axis=1)
+    gap = (summed - summed[0]) - (log_odds - log_odds[0])
+    assert np.abs(gap).max() < 0.02 * np.abs(summed).max() + 1e-4

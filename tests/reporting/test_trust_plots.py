@@ -30,7 +30,7 @@ def evaluation(request):
 def test_figures_are_written(evaluation, tmp_path, kind):
     for name, drawn in (
         ("reliability", trust_plots.reliability(evaluation)),
-        ("answered", trust_plots.accuracy_by_share(evaluation)),
+        ("answered", trust_plots.answered(evaluation)),
     ):
         path = tmp_path / f"{name}{kind}"
         plots.save_figure(drawn, path)
@@ -38,7 +38,7 @@ def test_figures_are_written(evaluation, tmp_path, kind):
 
 
 def test_bars_are_the_accuracy_of_each_bin(evaluation):
-    above, below = trust_plots.reliability(evaluation).axes
+    above, below = trust_plots.reliability(evaluation).figure.axes
     curve = evaluation.reliability
     seen = curve.n_cells > 0
     bars = sorted((bar.get_x(), bar.get_height()) for bar in above.patches)
@@ -48,7 +48,7 @@ def test_bars_are_the_accuracy_of_each_bin(evaluation):
 
 
 def test_bins_of_few_cells_are_pale():
-    above, _ = trust_plots.reliability(evaluation_of(200)).axes
+    above = trust_plots.reliability(evaluation_of(200))
     curve = evaluation_of(200).reliability
     many = (curve.n_cells >= trust_plots.MANY_CELLS).sum()
     strengths = [bar.get_alpha() for bar in above.patches]
@@ -57,7 +57,7 @@ def test_bins_of_few_cells_are_pale():
 
 
 def test_the_title_says_the_error_and_its_side(evaluation):
-    above, _ = trust_plots.reliability(evaluation).axes
+    above = trust_plots.reliability(evaluation)
     gap = evaluation.reliability.overconfidence
     side = "over" if gap > 0 else "under"
     assert above.get_title() == (
@@ -66,7 +66,7 @@ def test_the_title_says_the_error_and_its_side(evaluation):
 
 
 def test_the_line_is_the_accuracy_of_the_surest(evaluation):
-    ax = trust_plots.accuracy_by_share(evaluation)
+    ax = trust_plots.answered(evaluation)
     (line,) = ax.lines
     np.testing.assert_allclose(line.get_ydata(), evaluation.answered.accuracy)
     assert line.get_xdata()[[0, -1]].tolist() == [0.01, 1.0]
@@ -75,15 +75,15 @@ def test_the_line_is_the_accuracy_of_the_surest(evaluation):
 
 def test_several_evaluations_are_told_apart():
     evaluations = {f"set {i}": evaluation_of(300, seed=i) for i in range(3)}
-    ax = trust_plots.accuracy_by_share(evaluations)
+    ax = trust_plots.answered(evaluations)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == list(evaluations)
     assert len({line.get_color() for line in ax.lines}) == 3
 
 
 def test_all_texts_lie_within_the_figure(evaluation):
     for figure in (
-        trust_plots.reliability(evaluation),
-        trust_plots.accuracy_by_share(evaluation).get_figure(root=True),
+        trust_plots.reliability(evaluation).get_figure(root=True),
+        trust_plots.answered(evaluation).get_figure(root=True),
     ):
         figure.draw_without_rendering()
         renderer = figure.canvas.get_renderer()
@@ -97,7 +97,12 @@ def test_all_texts_lie_within_the_figure(evaluation):
 
 
 def test_a_figure_and_axes_given_are_drawn_on(evaluation):
-    figure, ax = Figure(), Figure().add_subplot()
-    assert trust_plots.reliability(evaluation, figure=figure) is figure
-    assert trust_plots.accuracy_by_share(evaluation, ax=ax) is ax
+    for draw in (trust_plots.reliability, trust_plots.answered):
+        ax = Figure().add_subplot()
+        assert draw(evaluation, ax=ax) is ax
+    placed = Figure().add_axes((0.1, 0.5, 0.8, 0.4))
+    assert len(trust_plots.reliability(evaluation, ax=placed).child_axes) == 1
+    axes = Figure().subplots(1, 2)
+    trust_plots.reliability(evaluation, ax=axes[0])
+    assert len(axes[0].figure.axes) == 3
     assert plt.get_fignums() == []

@@ -11,14 +11,17 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from cellclassifier.classifier.account import Origin, describe_fit, describe_model
+from cellclassifier.classifier.account import Origin, ReferenceFacts, describe_fit, describe_model
 from cellclassifier.classifier.comparison import QueryComparison
+from cellclassifier.classifier.explaining import ExplainArguments, explain
 from cellclassifier.classifier.fitting import Design, fit_network
 from cellclassifier.classifier.panel import Genes
-from cellclassifier.classifier.recipes import DEFAULT_NETWORK
+from cellclassifier.classifier.recipes import DEFAULT_NETWORK, network_name
 from cellclassifier.classifier.shifting import predict_shifted
 from cellclassifier.classifier.trusting import Judge, TrustSettings
 from cellclassifier.classifier.view import ModelView
+from cellclassifier.classifier.voters import annotate_votes
+from cellclassifier.classifier.voting import VoteSettings
 from cellclassifier.data import (
     CountsArguments,
     GeneOrder,
@@ -30,7 +33,7 @@ from cellclassifier.data import (
     write_predictions,
 )
 from cellclassifier.errors import NotFittedError
-from cellclassifier.evaluation import evaluate
+from cellclassifier.evaluation import Explanation, evaluate
 from cellclassifier.modelfile import Manifest
 from cellclassifier.modelfile.exporting import ExportFormat, export_model
 from cellclassifier.modelfile.importing import Names, read_any_model
@@ -174,9 +177,9 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         fitted = fit_network(build, design, cells, seed=seed, engine=self.engine, watch=watch)
         self.model_ = fitted.model
         self.manifest_ = describe_fit(
-            Origin(_name(self.network), options, labels_key, seed, self.engine),
+            Origin(network_name(self.network), options, labels_key, seed, self.engine),
             design,
-            cells,
+            ReferenceFacts.of(cells),
             fitted,
         )
         return self
@@ -267,19 +270,27 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         map_orthologs: bool = False,
         shift: float | None = None,
         trust: TrustSettings | None = None,
+        vote: VoteSettings | None = None,
         **counts: Unpack[CountsArguments],
     ) -> ad.AnnData:
         """Write the predictions into `cells`, and return them.
 
-        Keys written, in place: those of `write_predictions`. Parameters and errors are those of
-        `classify`.
+        Keys written, in place: those of `write_predictions`, and of `write_vote` where clusters are
+        to `vote`. Other parameters and errors are those of `classify`.
         """
         view = self._view(cells, map_orthologs=map_orthologs, **counts)
         predictions = self._judged(view, shift, trust)
         advice = str(QueryComparison.of_sample(view, predictions))
         model = describe_model(self.manifest_)
         write_predictions(cells, predictions, {**model, "advice": advice})
+        annotate_votes(cells, predictions, view, vote)
         return cells
+
+    def explain(
+        self, cells: ad.AnnData | None = None, **asked: Unpack[ExplainArguments]
+    ) -> Explanation:
+        """Return the genes that speak for each type; all else as for the function `explain`."""
+        return explain(self, cells, **asked)
 
     def score(self, cells: ad.AnnData, labels_key: str, **counts: Unpack[CountsArguments]) -> float:
         """Return the accuracy on labelled cells."""
@@ -385,7 +396,3 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         manifest = self.check_fitted()
         raw = find_counts(cells, **counts)
         return ModelView.of(manifest, raw, map_orthologs=map_orthologs)
-
-
-def _name(network: str | NetworkBuilder) -> str:
-    return network if isinstance(network, str) else getattr(network, "__name__", "custom")

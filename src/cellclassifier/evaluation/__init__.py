@@ -1,6 +1,7 @@
 """Scores of predictions against the truth; knows neither Keras nor AnnData."""
 
 from cellclassifier.evaluation.evaluation import Evaluation, TypeScores, evaluate, read_label_map
+from cellclassifier.evaluation.explanation import Explanation
 from cellclassifier.evaluation.input_report import ExpectedAccuracy, InputReport, ModelFit
 from cellclassifier.evaluation.refusing import AnsweredCurve
 from cellclassifier.evaluation.reliability import ReliabilityCurve
@@ -10,6 +11,7 @@ __all__ = [
     "AnsweredCurve",
     "Evaluation",
     "ExpectedAccuracy",
+    "Explanation",
     "InputReport",
     "ModelFit",
     "ReliabilityCurve",

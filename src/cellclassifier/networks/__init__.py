@@ -3,6 +3,7 @@
 from cellclassifier.networks.adoption import as_classifier
 from cellclassifier.networks.backend import free_memory, keras
 from cellclassifier.networks.cnn import ConvBlock, build_cnn
+from cellclassifier.networks.contributions import Attributor, choose_attributor
 from cellclassifier.networks.counts_predictor import CountsPredictor, WideDeepOutput
 from cellclassifier.networks.engines import Engine, Predictor, check_engine, choose_predictor
 from cellclassifier.networks.inference import divide_logits, logits_model, predict_logits, to_batch
@@ -23,6 +24,7 @@ from cellclassifier.networks.wide_deep_inference import WideDeepPredictor, is_wi
 __all__ = [
     "NETWORKS",
     "PRESETS",
+    "Attributor",
     "ConvBlock",
     "CountsPredictor",
     "Engine",
@@ -38,6 +40,7 @@ __all__ = [
     "build_wide_deep",
     "check_engine",
     "check_options",
+    "choose_attributor",
     "choose_builder",
     "choose_predictor",
     "configure_network",

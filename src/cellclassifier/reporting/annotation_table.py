@@ -15,16 +15,26 @@ def annotation_table(named: FileAnnotation) -> RenderableType:
     table = Table("predicted type", box=None, pad_edge=False)
     table.add_column("cells", justify="right")
     table.add_column("median confidence", justify="right")
+    for label, n_cells, median in type_counts(named):
+        table.add_row(label, f"{n_cells:,}", f"{median:.2f}")
+    return Group(table, "", facts_table(annotation_facts(named)), "", named.advice)
+
+
+def type_counts(named: FileAnnotation) -> list[tuple[str, int, float]]:
+    """Return label, cells and median confidence of each type found, the commonest first."""
     cells = pd.DataFrame({"code": named.codes, "confidence": named.confidence})
     found = cells.groupby("code")["confidence"].agg(["size", "median"])
     found = found.sort_values("size", ascending=False, kind="stable")
     labels = [*named.label_space.labels, UNKNOWN]
-    for code, n_cells, median in found.itertuples():
-        table.add_row(str(labels[code]), f"{n_cells:,}", f"{median:.2f}")
+    return [(labels[code], int(size), float(median)) for code, size, median in found.itertuples()]
+
+
+def annotation_facts(named: FileAnnotation) -> dict[str, str]:
+    """Return what is to be known of the cells as a whole, in words."""
     facts = {"model's genes measured": f"{named.gene_coverage:.1%}", **_statuses(named)}
     if named.shift is not None:
         facts["shift"] = f"{named.shift:.2f}"
-    return Group(table, "", facts_table(facts), "", named.advice)
+    return facts
 
 
 def _statuses(named: FileAnnotation) -> dict[str, str]:

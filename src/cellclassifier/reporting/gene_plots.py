@@ -1,13 +1,13 @@
 """Figures of genes: the ranking, and the scores of panels by size; reached as `plots`."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import FuncFormatter, NullLocator
@@ -15,6 +15,7 @@ from scipy import sparse
 
 from cellclassifier.data import GeneRanking
 from cellclassifier.errors import InputError
+from cellclassifier.reporting.canvas import new_figure
 
 SHOWN_CELLS = 300
 # columns of the picture of all genes: more could not be told apart
@@ -30,6 +31,8 @@ METHOD_STYLES = {
     "redundancy_aware": ("redundancy-aware", "#1b6ca8", "o"),
     "most_divergent": ("most divergent", "#c0653a", "s"),
 }
+# what the command panel writes
+CHOSEN = "redundancy_aware"
 SCORE_NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 
 Floats = npt.NDArray[np.float64]
@@ -122,16 +125,38 @@ def panel(summary: pd.DataFrame, *, figure: Figure | None = None) -> Figure:
     figure
         Where to draw; None makes one.
     """
-    figure = _new_figure(9.0, 3.8) if figure is None else figure
+    figure = new_figure(9.0, 3.8) if figure is None else figure
     for ax, score in zip(figure.subplots(1, len(SCORE_NAMES)), SCORE_NAMES, strict=True):
         draw_curves(ax, summary, score)
     return figure
+
+
+def read_panel_scores(path: str | Path) -> pd.DataFrame:
+    """Return what `panel` draws, of the table that ``cellclassifier panel`` wrote.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or is another table.
+    """
+    scores = [f"{score}{end}" for score in SCORE_NAMES for end in ("", "_low", "_high")]
+    try:
+        table = pd.read_csv(path)
+        summary = table[["panel_size", *scores]].drop_duplicates().dropna()
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"'{path}' is not a table of the command panel, with the columns panel_size and "
+            f"{', '.join(scores)}: {error}"
+        ) from error
+    return summary.rename(columns={"panel_size": "n_genes"}).assign(method=CHOSEN)
 
 
 def draw_curves(ax: Axes, summary: pd.DataFrame, score: str) -> Axes:
     """Draw one score of each method against the number of genes, on a logarithmic axis."""
     for method, (name, colour, marker) in METHOD_STYLES.items():
         own = summary[summary["method"] == method].sort_values("n_genes")
+        if own.empty:
+            continue
         size, mean = own["n_genes"].to_numpy(), own[score].to_numpy()
         low, high = own[f"{score}_low"].to_numpy(), own[f"{score}_high"].to_numpy()
         ax.fill_between(size, low, high, color=colour, alpha=0.15, linewidth=0)
@@ -212,10 +237,4 @@ def _draw_labels(ax: Axes, sample: _Sample) -> None:
 
 def _wide_figure(labels: list[str]) -> Figure:
     room = LETTER * max(map(len, labels))
-    return _new_figure(11.0 + room, max(4.2, ROW_OF_LABEL * len(labels) + 1.6))
-
-
-def _new_figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)  # no window, whatever the backend
-    return figure
+    return new_figure(11.0 + room, max(4.2, ROW_OF_LABEL * len(labels) + 1.6))

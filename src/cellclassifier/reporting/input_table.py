@@ -8,21 +8,26 @@ from cellclassifier.reporting.tables import facts_table
 
 def input_table(report: InputReport) -> RenderableType:
     """Return what a report says, and how the cells fit a model where one was given."""
+    if report.model is None:
+        return facts_table(input_facts(report))
+    return Group(facts_table(input_facts(report)), "", facts_table(model_facts(report.model)))
+
+
+def input_facts(report: InputReport) -> dict[str, str]:
+    """Return what was found in the cells, in words."""
     low, middle, high = report.library_size
     file_format = ", ".join(f"{name} {value}" for name, value in report.file_format.items())
     facts = {"file": file_format} if file_format else {}
-    facts |= {
+    return facts | {
         "cells": f"{report.n_cells:,}",
         "counts": report.counts,
         "counts a cell": f"{middle:,.0f} (half of the cells: {low:,.0f} to {high:,.0f})",
         "genes": f"{report.n_genes:,}; {report.genes}",
     }
-    if report.model is None:
-        return facts_table(facts)
-    return Group(facts_table(facts), "", facts_table(_model_facts(report.model)))
 
 
-def _model_facts(fit: ModelFit) -> dict[str, str]:
+def model_facts(fit: ModelFit) -> dict[str, str]:
+    """Return how cells fit a model, in words."""
     found = f"{fit.n_by_id:,} by id, {fit.n_by_name:,} by name"
     if fit.n_orthologs:
         found += f", {fit.n_orthologs:,} of the data's through orthologues"

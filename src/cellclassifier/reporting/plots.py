@@ -1,4 +1,9 @@
-"""Figures, drawn with matplotlib; each takes axes, or a figure, and returns them."""
+"""Figures for papers, drawn with matplotlib, in the manner of scanpy.
+
+Each takes axes (``ax=``) and returns them, or makes a figure of a fitting size; those of several
+panels, `genes` and `panel`, take and return a figure. None opens a window. `save_figure` writes one
+as PNG, SVG or PDF.
+"""
 
 from pathlib import Path
 from typing import Literal
@@ -6,14 +11,30 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cellclassifier.errors import OutputError
 from cellclassifier.evaluation import Evaluation
 from cellclassifier.files import replacing
-from cellclassifier.reporting.gene_plots import genes as genes
-from cellclassifier.reporting.gene_plots import panel as panel
+from cellclassifier.reporting.canvas import new_axes
+from cellclassifier.reporting.embedding_plots import embedding
+from cellclassifier.reporting.explanation_plots import contributions, markers
+from cellclassifier.reporting.gene_plots import genes, panel
+from cellclassifier.reporting.trust_plots import answered, reliability
+
+__all__ = [
+    "FIGURE_KINDS",
+    "answered",
+    "check_figure_path",
+    "confusion",
+    "contributions",
+    "embedding",
+    "genes",
+    "markers",
+    "panel",
+    "reliability",
+    "save_figure",
+]
 
 FIGURE_KINDS = (".png", ".svg", ".pdf")
 # up to here a cell of the matrix is large enough for its number
@@ -108,9 +129,7 @@ def _matrix_axes(labels: list[str]) -> Axes:
     each = INCHES_NUMBERED if len(labels) <= MAX_NUMBERED else INCHES_UNNUMBERED
     side = max(SMALLEST_MATRIX, each * len(labels))
     room = LETTER * max(map(len, labels)) + 0.6
-    figure = Figure(figsize=(side + room + 1.4, side + room), layout="constrained")
-    FigureCanvasAgg(figure)  # no window, whatever the backend
-    return figure.add_subplot()
+    return new_axes(side + room + 1.4, side + room)
 
 
 def _separate_cells(ax: Axes, n_labels: int) -> None:
@@ -127,9 +146,20 @@ def _write_numbers(
     highest = shares.max() or 1
     for row, column in zip(*np.nonzero(counts), strict=True):
         share = shares[row, column]
-        text = f"{counts[row, column]:,}" if normalise == "none" else f"{share:.0f}"
+        text = f"{counts[row, column]:,}" if normalise == "none" else _percent(share)
         ax.text(
             column, row, text,
             ha="center", va="center", fontsize=8,
             color="white" if share > DARK * highest else "black",
         )  # fmt: skip
+
+
+def _percent(share: float) -> str:
+    """Return a share as text that takes neither a few cells for none nor nearly all for all.
+
+    >>> [_percent(share) for share in (0.2, 3.4, 99.7, 100.0)]
+    ['<1', '3', '>99', '100']
+    """
+    if 0 < share < 0.5:
+        return "<1"
+    return ">99" if 99.5 <= share < 100 else f"{share:.0f}"

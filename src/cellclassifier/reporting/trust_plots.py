@@ -1,22 +1,20 @@
-"""Figures of how far probabilities can be trusted; each takes axes, or a figure, and returns it."""
+"""Figures of how far probabilities can be trusted; each takes axes, and returns them."""
 
 from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from cellclassifier.evaluation import AnsweredCurve, Evaluation, ReliabilityCurve
 from cellclassifier.evaluation.refusing import N_POINTS
+from cellclassifier.reporting.canvas import COLOURS, frame, new_axes
 
-COLOURS = ("#1b6ca8", "#c8553d", "#3a7d44", "#7b5ea7", "#b8860b", "#555555")
 # with fewer cells in a bin, its accuracy is mostly chance
 MANY_CELLS = 20
 
 
-def reliability(evaluation: Evaluation, *, figure: Figure | None = None) -> Figure:
+def reliability(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
     """Draw accuracy against confidence, bin by bin, and below how many cells each bin has.
 
     Bars on the diagonal mean what they say. Bins of fewer than 20 cells are pale.
@@ -25,26 +23,25 @@ def reliability(evaluation: Evaluation, *, figure: Figure | None = None) -> Figu
     ----------
     evaluation
         What to draw.
-    figure
-        An empty one to draw into; None makes one.
+    ax
+        Where to draw; its lower fifth goes to the cells. None makes a figure.
     """
     curve = evaluation.reliability
-    figure = _new_figure(4.2, 4.8) if figure is None else figure
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-    _draw_bins(above, curve)
+    ax = new_axes(4.2, 4.8) if ax is None else ax
+    below = _split_off(ax)
+    _draw_bins(ax, curve)
+    ax.tick_params(labelbottom=False)
     gap = curve.overconfidence
-    above.set_title(
+    ax.set_title(
         f"ECE {curve.ece:.3f}, {abs(gap):.3f} {'over' if gap > 0 else 'under'}-confident, "
         f"{evaluation.n_cells:,} cells",
         fontsize=10,
     )
     _draw_sizes(below, curve)
-    return figure
+    return ax
 
 
-def accuracy_by_share(
-    evaluations: Evaluation | Mapping[str, Evaluation], *, ax: Axes | None = None
-) -> Axes:
+def answered(evaluations: Evaluation | Mapping[str, Evaluation], *, ax: Axes | None = None) -> Axes:
     """Draw the accuracy over the surest cells against the share of all cells that they are.
 
     Parameters
@@ -54,18 +51,34 @@ def accuracy_by_share(
     ax
         Where to draw; None makes a figure.
     """
-    ax = _new_figure(4.8, 3.6).add_subplot() if ax is None else ax
+    ax = new_axes(4.8, 3.6) if ax is None else ax
     named = {"": evaluations} if isinstance(evaluations, Evaluation) else evaluations
     for place, (name, evaluation) in enumerate(named.items()):
         _draw_answered(ax, evaluation.answered, name, COLOURS[place % len(COLOURS)])
     ax.set_xlim(0, 1)
     ax.xaxis.set_major_formatter(PercentFormatter(xmax=1))
+    ax.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     ax.set_xlabel("cells named, the surest first")
     ax.set_ylabel("accuracy over these")
-    _frame(ax)
+    lowest = min(float(each.answered.accuracy.min()) for each in named.values())
+    # differences of thousandths are not blown up
+    ax.set_ylim(min(lowest - 0.01, 0.95), 1.002)
+    frame(ax)
     if any(named):
         ax.legend(loc="lower left", fontsize=8, frameon=False)
     return ax
+
+
+def _split_off(ax: Axes) -> Axes:
+    """Return new axes in the lowest fifth of some."""
+    place = ax.get_subplotspec()
+    if place is None:  # laid out by hand: below, where there is room
+        return ax.inset_axes((0, -0.36, 1, 0.3), sharex=ax)
+    parts = place.subgridspec(2, 1, height_ratios=(4, 1))
+    ax.set_subplotspec(parts[0])
+    figure = ax.get_figure(root=False)
+    assert figure is not None  # noqa: S101  (it has a place in one)
+    return figure.add_subplot(parts[1], sharex=ax)
 
 
 def _draw_bins(ax: Axes, curve: ReliabilityCurve) -> None:
@@ -88,7 +101,7 @@ def _draw_bins(ax: Axes, curve: ReliabilityCurve) -> None:
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1)
     ax.set_ylabel("accuracy")
-    _frame(ax)
+    frame(ax)
 
 
 def _draw_sizes(ax: Axes, curve: ReliabilityCurve) -> None:
@@ -103,22 +116,9 @@ def _draw_sizes(ax: Axes, curve: ReliabilityCurve) -> None:
             ax.text(centre, 1.25 * size, f"{size:,}", ha="center", va="bottom", fontsize=6)
     ax.set_xlabel("confidence: probability of the type given")
     ax.set_ylabel("cells")
-    _frame(ax)
+    frame(ax)
 
 
 def _draw_answered(ax: Axes, curve: AnsweredCurve, name: str, colour: str) -> None:
     shares = np.arange(1, N_POINTS + 1) / N_POINTS
     ax.plot(shares, curve.accuracy, color=colour, linewidth=1.5, label=name or None)
-
-
-def _frame(ax: Axes) -> None:
-    ax.grid(color="0.9", linewidth=0.7)
-    ax.set_axisbelow(True)
-    ax.tick_params(labelsize=8)
-    ax.spines[["top", "right"]].set_visible(False)
-
-
-def _new_figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)  # no window, whatever the backend
-    return figure
