@@ -77,12 +77,14 @@ class Method:
     def variables(self, threads: int) -> dict[str, str]:
         """Return the environment variables of its process."""
         flags = f"--xla_cpu_multi_thread_eigen={str(threads > 1).lower()}"
+        # this checkout's package, whose commit is written down, not one that is installed
+        own = [str(ROOT / "src")] if self.is_ours else []
         return os.environ | {
             **dict.fromkeys(THREAD_VARIABLES, str(threads)),
             "KERAS_BACKEND": "jax",
             "JAX_PLATFORMS": "cpu",
             "XLA_FLAGS": flags,
-            "PYTHONPATH": os.pathsep.join([str(FOLDER), str(PEERS)]),
+            "PYTHONPATH": os.pathsep.join([*own, str(FOLDER), str(PEERS)]),
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
 
