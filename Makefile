@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format benchmark clean
+.PHONY: help demo test check format docs notebooks build image benchmark clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,11 +24,23 @@ format: .venv/installed-dev ## Format the code and apply the safe fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: .venv/installed-dev ## Build the pages into docs/_build/html; a warning is an error
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --builder html docs docs/_build/html
+
+notebooks: .venv/installed-dev ## Run the tutorials and keep what they show
+	$(BIN)/python docs/run_notebooks.py
+
+build: .venv/installed-dev ## Make the source archive and the wheel in dist/
+	$(BIN)/python -m build --outdir dist
+
+image: ## Build the container image cellclassifier (needs Docker)
+	docker build --tag cellclassifier .
+
 benchmark: .venv/installed-dev ## Rerun the study's three networks on the sorted blood cells
 	$(BIN)/python benchmarks/accuracy/original.py
 
 clean: ## Remove the environment and what the tools left
-	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv demo build dist docs/_build docs/reference/generated .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

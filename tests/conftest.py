@@ -43,9 +43,8 @@ def pbmc68k(_pbmc68k_read: ad.AnnData) -> ad.AnnData:
     return _pbmc68k_read.copy()
 
 
-@pytest.fixture
-def toy_reference() -> ad.AnnData:
-    """120 cells of three types that ten marker genes each tell apart; 60 genes, raw counts."""
+@pytest.fixture(scope="session")
+def _toy_reference_made() -> ad.AnnData:
     rng = np.random.default_rng(0)
     codes = np.repeat(np.arange(len(TOY_TYPES)), CELLS_PER_TOY_TYPE)
     symbols = [f"{name}MARK{i}" for name in TOY_TYPES for i in range(MARKERS_PER_TOY_TYPE)]
@@ -67,3 +66,9 @@ def toy_reference() -> ad.AnnData:
             {"ensembl_id": [f"ENSG{i + 1:011d}" for i in range(len(symbols))]}, index=symbols
         ),
     )
+
+
+@pytest.fixture
+def toy_reference(_toy_reference_made: ad.AnnData) -> ad.AnnData:
+    """120 cells of three types that ten marker genes each tell apart; 60 genes, raw counts."""
+    return _toy_reference_made.copy()

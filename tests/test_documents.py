@@ -1,76 +1,21 @@
-"""What the documents say is true: commands run, numbers stand in results files."""
+"""What the documents say is true: their numbers stand in results files. test_pages.py runs them."""
 
 import json
-import re
-import shlex
 from pathlib import Path
 
 import pytest
 
-from cellclassifier.cli import main
-
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def blocks(language, text=README):
-    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
-
-
-@pytest.fixture
-def user_folder(tmp_path, monkeypatch, toy_reference):
-    monkeypatch.chdir(tmp_path)
-    toy_reference.write_h5ad("reference.h5ad")
-    toy_reference.write_h5ad("cells.h5ad")
-    return tmp_path
-
-
-def test_every_command_of_the_readme_runs(user_folder):
-    lines = [line for block in blocks("sh") for line in block.splitlines()]
-    commands = [shlex.split(line)[1:] for line in lines if line.startswith("cellclassifier ")]
-    assert len(commands) >= 5
-    for command in commands:
-        with pytest.raises(SystemExit) as stopped:
-            main(command)
-        assert stopped.value.code == 0, command
-    made = {"model.keras", "named.h5ad", "evaluation.json", "confusion.png", "ranking.csv"}
-    assert made <= {path.name for path in user_folder.iterdir()}
-
-
-def test_the_python_of_the_readme_runs(user_folder):
-    (code,) = blocks("python")
-    exec(compile(code, "README.md", "exec"), {})  # noqa: S102  (our own document)
-    assert (user_folder / "model.keras").exists()
-
-
-def test_how_to_read_the_scores_runs(user_folder):
-    text = (ROOT / "docs" / "how-to" / "read-the-scores.md").read_text(encoding="utf-8")
-    (commands,), (code,) = blocks("sh", text), blocks("python", text)
-    for command in map(shlex.split, commands.splitlines()):
-        with pytest.raises(SystemExit) as stopped:
-            main(command[1:])
-        assert stopped.value.code == 0, command
-    assert {"named.h5ad", "strict.h5ad", "kept.h5ad", "evaluation.json"} <= {
-        path.name for path in user_folder.iterdir()
-    }
-    told: dict = {}
-    exec(compile(code, "read-the-scores.md", "exec"), told)  # noqa: S102  (our own document)
-    assert len(told["sure"]) > 60
-
-
-def test_make_targets_of_the_readme_exist():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = re.findall(r"^make (\w+)", "\n".join(blocks("sh")), flags=re.MULTILINE)
-    assert "test" in targets
-    assert all(f"\n{target}:" in makefile for target in targets)
-
-
 @pytest.mark.parametrize("network", ["linear", "original-mlp", "original-cnn"])
-def test_numbers_of_the_readme_stand_in_the_results(network):
+def test_times_of_the_original_study_stand_in_the_results(network):
+    text = (ROOT / "docs" / "original-study.md").read_text(encoding="utf-8")
+    timed = text.partition("## In time and memory\n")[2].splitlines()
     rows = [json.loads(line) for line in (RESULTS / "original.jsonl").read_text().splitlines()]
     rows = [row for row in rows if row["network"] == network]
-    line = next(line for line in README.splitlines() if line.startswith(f"| {network}"))
+    line = next(line for line in timed if line.startswith(f"| {network}"))
     accuracy, macro_f1, ece, seconds, peak = (
         float(cell) for cell in line.strip("| ").split(" | ")[1:]
     )

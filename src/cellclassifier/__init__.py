@@ -16,12 +16,21 @@ if TYPE_CHECKING:
     from cellclassifier import errors as errors
     from cellclassifier.classifier import CellTypeClassifier as CellTypeClassifier
     from cellclassifier.classifier import ClassifierSettings as ClassifierSettings
+    from cellclassifier.classifier import ExplainSettings as ExplainSettings
     from cellclassifier.classifier import PanelCurve as PanelCurve
     from cellclassifier.classifier import TrustSettings as TrustSettings
+    from cellclassifier.classifier import Votes as Votes
+    from cellclassifier.classifier import VoteSettings as VoteSettings
     from cellclassifier.classifier import check as check
+    from cellclassifier.classifier import explain as explain
     from cellclassifier.classifier import panel_curve as panel_curve
+    from cellclassifier.classifier import vote as vote
+    from cellclassifier.classifier.clustering import find_clusters as find_clusters
+    from cellclassifier.classifier.from_disk import ReferenceFiles as ReferenceFiles
+    from cellclassifier.classifier.from_disk import fit_file as fit_file
     from cellclassifier.classifier.streaming import Streaming as Streaming
     from cellclassifier.classifier.streaming import annotate_file as annotate_file
+    from cellclassifier.classifier.surveying import survey_annotation as survey_annotation
     from cellclassifier.data import AlignedCounts as AlignedCounts
     from cellclassifier.data import GeneChoice as GeneChoice
     from cellclassifier.data import GenePanel as GenePanel
@@ -37,8 +46,10 @@ if TYPE_CHECKING:
     from cellclassifier.demo import demo_cells as demo_cells
     from cellclassifier.demo import run_demo as run_demo
     from cellclassifier.evaluation import Evaluation as Evaluation
+    from cellclassifier.evaluation import Explanation as Explanation
     from cellclassifier.evaluation import InputReport as InputReport
     from cellclassifier.evaluation import evaluate as evaluate
+    from cellclassifier.evaluation.survey import AnnotationSurvey as AnnotationSurvey
     from cellclassifier.fetching import Downloads as Downloads
     from cellclassifier.fetching import fetch_cells as fetch_cells
     from cellclassifier.labels import LabelSpace as LabelSpace
@@ -47,6 +58,9 @@ if TYPE_CHECKING:
     from cellclassifier.networks import build_mlp as build_mlp
     from cellclassifier.predictions import Predictions as Predictions
     from cellclassifier.reporting import plots as plots
+    from cellclassifier.reporting.report import write_annotation_report as write_annotation_report
+    from cellclassifier.reporting.report import write_evaluation_report as write_evaluation_report
+    from cellclassifier.reporting.report import write_training_report as write_training_report
     from cellclassifier.training import TrainingConfig as TrainingConfig
     from cellclassifier.tuning.search import Tuning as Tuning
     from cellclassifier.tuning.search import TuningPlan as TuningPlan
@@ -55,10 +69,13 @@ if TYPE_CHECKING:
 # public name -> the module it lives in; a module of our own stands for itself
 _HOMES = {
     "AlignedCounts": "data",
+    "AnnotationSurvey": "evaluation.survey",
     "CellTypeClassifier": "classifier",
     "ClassifierSettings": "classifier",
     "Downloads": "fetching",
     "Evaluation": "evaluation",
+    "ExplainSettings": "classifier",
+    "Explanation": "evaluation",
     "GeneChoice": "data",
     "GenePanel": "data",
     "GeneRanking": "data",
@@ -68,11 +85,14 @@ _HOMES = {
     "PanelCurve": "classifier",
     "Predictions": "predictions",
     "RawCounts": "data",
+    "ReferenceFiles": "classifier.from_disk",
     "Streaming": "classifier.streaming",
     "TrainingConfig": "training",
     "TrustSettings": "classifier",
     "Tuning": "tuning.search",
     "TuningPlan": "tuning.search",
+    "VoteSettings": "classifier",
+    "Votes": "classifier",
     "align_genes": "data",
     "annotate_file": "classifier.streaming",
     "build_cnn": "networks",
@@ -83,15 +103,23 @@ _HOMES = {
     "demo_cells": "demo",
     "errors": "errors",
     "evaluate": "evaluation",
+    "explain": "classifier",
     "fetch_cells": "fetching",
+    "find_clusters": "classifier.clustering",
     "find_counts": "data",
+    "fit_file": "classifier.from_disk",
     "panel_curve": "classifier",
     "plots": "reporting",
     "rank_genes": "data",
     "read_cells": "data",
     "run_demo": "demo",
+    "survey_annotation": "classifier.surveying",
     "tune": "tuning.search",
+    "vote": "classifier",
+    "write_annotation_report": "reporting.report",
     "write_cells": "data",
+    "write_evaluation_report": "reporting.report",
+    "write_training_report": "reporting.report",
 }
 
 __all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605  (a test compares it with the block above)

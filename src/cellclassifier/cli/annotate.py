@@ -10,6 +10,7 @@ from rich.console import Console
 
 from cellclassifier.cli.console import say
 from cellclassifier.cli.options import AS_FOUND, CellsOptions, Switch
+from cellclassifier.cli.report import command_line, reporting_to
 
 
 def annotate(
@@ -20,6 +21,7 @@ def annotate(
     in_place: Switch = False,
     annotations_only: Switch = False,
     block_cells: int | None = None,
+    dask: str | None = None,
     engine: Literal["keras", "lowlevel"] = "keras",
     map_orthologs: Switch = False,
     shift: float | None = None,
@@ -27,6 +29,10 @@ def annotate(
     refused: float = 0.05,
     keep_best: Switch = False,
     unknown: Literal["keep", "label"] = "keep",
+    vote: Literal["auto"] | None = None,
+    vote_key: str | None = None,
+    vote_agreement: float = 0.9,
+    report: Path | None = None,
     options: CellsOptions = AS_FOUND,
 ) -> None:
     """Name the type of each cell of a file.
@@ -50,6 +56,10 @@ def annotate(
         Insist on --out being a table of the annotations alone.
     block_cells
         How many cells are worked on at a time: it bounds the memory, and changes no result.
+    dask
+        Have a Dask cluster name the cells: local:4 for four processes of this machine, or the
+        address of a scheduler, such as tcp://host:8786, whose workers see the files under the same
+        paths. It changes no result.
     engine
         What runs the network: keras, or lowlevel, which is faster for convolutional networks on a
         processor and needs TensorFlow.
@@ -68,15 +78,30 @@ def annotate(
     unknown
         keep: unknown cells keep their most probable type as their label; label: they get the label
         unknown.
+    vote
+        auto: have clusters that are found among the cells vote on their type, into columns of its
+        own, predicted_cell_type_vote and two more; for 200,000 cells at most.
+    vote_key
+        Have the clusters in this column of .obs vote, instead.
+    vote_agreement
+        The share of a cluster's cells that has to say the same; else they keep their own type.
+    report
+        A page to look at, .html: what came of the cells, and how far to believe it. It is one
+        file that needs no network, and is made last.
     """
     import cellclassifier as cc
     from cellclassifier.classifier.streaming import Streaming, annotate_file
     from cellclassifier.classifier.streaming_progress import cells_bar
     from cellclassifier.classifier.trusting import TrustSettings
+    from cellclassifier.classifier.voting import asked_to_vote
     from cellclassifier.data.streaming import check_output
     from cellclassifier.reporting.annotation_table import annotation_table
+    from cellclassifier.reporting.report.page import check_report_path
 
     check_output(out, in_place=in_place, annotations_only=annotations_only)
+    if report is not None:
+        check_report_path(report)
+    voting = asked_to_vote(vote, vote_key, vote_agreement)
     classifier = cc.CellTypeClassifier.load(model, engine=engine)
     with cells_bar(f"naming {cells.name}") as watch:
         named = annotate_file(
@@ -89,8 +114,28 @@ def annotate(
             trust=TrustSettings(
                 coverage=coverage, refused=refused, keep_best=keep_best, unknown=unknown
             ),
-            streaming=Streaming(block_cells=block_cells, watch=watch),
+            streaming=Streaming(block_cells=block_cells, watch=watch, dask=dask),
+            vote=voting,
             **options.counts,
         )
     Console().print(annotation_table(named))
+    if named.vote:
+        say(named.vote)
     say(f"wrote {named.out}")
+    if report is not None:
+        with reporting_to(report, f"the cells are named, in '{named.out}'"):
+            survey = cc.survey_annotation(
+                classifier,
+                cells,
+                named,
+                genes_in=options.genes_in,
+                map_orthologs=map_orthologs,
+                settings={
+                    "model file": model.name,
+                    "asked for": f"sets that hold the true type in {coverage:.4g} of the cells; "
+                    f"{refused:.4g} of known cells called unknown at most",
+                    **command_line(),
+                },
+                **options.counts,
+            )
+            cc.write_annotation_report(survey, report)

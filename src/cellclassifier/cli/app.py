@@ -18,9 +18,10 @@ TRACEBACK = "CELLCLASSIFIER_TRACEBACK"
 # name -> the module of this package that holds it, and its line in the help
 COMMANDS = {
     "check": ("check", "Say what a file holds, and how well a model can name its cells."),
-    "train": ("commands", "Train a classifier on labelled cells."),
+    "train": ("train", "Train a classifier on labelled cells."),
     "annotate": ("annotate", "Name the type of each cell of a file."),
     "evaluate": ("commands", "Score annotated cells against their true types."),
+    "explain": ("explain", "Say which genes speak for each type."),
     "inspect": ("commands", "Show what a model file says, or a network of the original study."),
     "import": ("import_model", "Make a model file of a whole-model .h5 file of Keras 2."),
     "export": ("export", "Write the network of a model for other programs."),
@@ -28,10 +29,20 @@ COMMANDS = {
     "panel": ("panel", "Choose few genes that tell the types apart, and say how well."),
     "tune": ("tune", "Search the settings under which a network names cells best."),
     "fetch": ("fetch", "Download a published set of cells, and write it to one file."),
+    "app": ("serve", "Name cells on a page in the browser, on this computer alone."),
     "demo": (
         "commands",
         "Train, evaluate, annotate and save on 700 real blood cells, without network.",
     ),
+}
+# the commands of `plot`, functions of cli/plot.py
+PLOTS = {
+    "confusion": "Draw the confusion matrix of annotated cells.",
+    "reliability": "Draw accuracy against confidence.",
+    "answered": "Draw the accuracy over the surest cells against their share.",
+    "genes": "Draw the genes that speak for each type.",
+    "embedding": "Draw cells in a plane, coloured by a column.",
+    "panel": "Draw what panels of each size reach.",
 }
 # name -> the function of that module, where it cannot have the command's name
 FUNCTIONS = {"import": "import_model"}
@@ -51,6 +62,11 @@ def build_app() -> App:
     for name, (module, summary) in COMMANDS.items():
         function = FUNCTIONS.get(name, name)
         app.command(f"cellclassifier.cli.{module}:{function}", name=name, help=summary)
+    plot = App(name="plot", help="Draw a figure: PNG, SVG or PDF.")
+    for name, summary in PLOTS.items():
+        plot.command(f"cellclassifier.cli.plot:{name}", name=name, help=summary)
+    app.command(plot)
+    app.register_install_completion_command(help="Set up completion in the shell at hand.")
     return app
 
 

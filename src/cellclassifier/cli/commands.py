@@ -12,92 +12,7 @@ from rich.console import Console
 
 from cellclassifier.cli.console import say, show_model
 from cellclassifier.cli.options import AS_FOUND, CellsOptions, Switch
-
-Genes = int | Literal["all"] | Path
-
-
-def train(
-    reference: Path,
-    *,
-    labels_key: str,
-    out: Path,
-    network: str | None = None,
-    config: Path | None = None,
-    genes: Genes | None = None,
-    gene_order: Literal["native", "divergence", "spread"] | None = None,
-    epochs: int | None = None,
-    engine: Literal["keras", "lowlevel"] = "keras",
-    seed: int = 0,
-    strict: Switch = False,
-    keep_cells: bool = True,
-    options: CellsOptions = AS_FOUND,
-) -> None:
-    """Train a classifier on labelled cells.
-
-    Parameters
-    ----------
-    reference
-        Labelled cells with raw counts: .h5ad, .zarr, 10x, .loom, .csv, .mat or .rds.
-    labels_key
-        The column of .obs with the cell types.
-    out
-        The model file to write, MODEL.keras.
-    network
-        wide-deep, linear, mlp, cnn, or one of the original study's: original-mlp, original-cnn.
-        Without it, the one of the settings file, or else wide-deep.
-    config
-        A settings file, as tune writes it: network, genes, normalisation and training.
-    genes
-        How many of the most divergent genes to look at, or all, or a file with the names of those
-        to look at: a CSV that panel or genes wrote, or one name a line. Without it, what the
-        settings file says, or else what goes with the network: 4000 for all but the original
-        study's.
-    gene_order
-        In which order a convolutional network gets them: native as the file has them, divergence
-        best first, spread the best far apart. Without it a number of genes comes best first, for
-        cnn spread, and all others as they are.
-    epochs
-        Passes over the cells at most; without it, what the settings file says, or else what goes
-        with the network.
-    engine
-        What runs the network: keras, or lowlevel, which is faster for convolutional networks on a
-        processor and needs TensorFlow.
-    seed
-        The same seed gives the same model on the same machine.
-    strict
-        Refuse cells without a label, instead of leaving them out.
-    keep_cells
-        Keep some hundred cells that training set apart in the model file, so that check can say
-        which accuracy to expect; not where counts of single cells must not be passed on.
-    """
-    from cellclassifier.classifier.settings import choose_settings
-    from cellclassifier.data import read_gene_list
-    from cellclassifier.files import check_writable
-    from cellclassifier.modelfile.model import check_model_path
-    from cellclassifier.training import progress_bar
-
-    check_writable(check_model_path(out))
-    named = read_gene_list(genes) if isinstance(genes, Path) else None
-    n_genes = None if isinstance(genes, Path) else genes
-    settings = choose_settings(
-        network, config=config, genes=n_genes, gene_order=gene_order, epochs=epochs
-    )
-    classifier = settings.classifier(seed=seed)
-    classifier.set_params(engine=engine)
-    if named is not None:
-        classifier.set_params(genes=named, gene_order=gene_order)
-    cells = options.read(reference)
-    with progress_bar(f"training {settings.network.name}") as watch:
-        classifier.fit(
-            cells,
-            labels_key=labels_key,
-            strict=strict,
-            watch=watch,
-            **options.counts,
-        )
-    classifier.save(out, keep_cells=keep_cells)
-    show_model(out)
-    say(f"wrote {out}")
+from cellclassifier.cli.report import command_line, reporting_to
 
 
 def evaluate(
@@ -107,6 +22,7 @@ def evaluate(
     label_map: Path | None = None,
     out: Path | None = None,
     confusion: Path | None = None,
+    report: Path | None = None,
 ) -> None:
     """Score annotated cells against their true types.
 
@@ -123,15 +39,21 @@ def evaluate(
         Where to write the scores as JSON.
     confusion
         Where to draw the confusion matrix: .png, .svg or .pdf.
+    report
+        A page to look at, .html: all scores, with plots.
     """
     import cellclassifier as cc
     from cellclassifier.data import read_labels, read_predictions
+    from cellclassifier.data.annotations import read_provenance
     from cellclassifier.evaluation import read_label_map
     from cellclassifier.files import check_writable
     from cellclassifier.reporting import evaluation_table, plots
+    from cellclassifier.reporting.report.page import check_report_path
 
     if out is not None:
         check_writable(out)
+    if report is not None:
+        check_report_path(report)
     if confusion is not None:
         check_writable(plots.check_figure_path(confusion))
     mapping = None if label_map is None else read_label_map(label_map)
@@ -146,6 +68,17 @@ def evaluate(
     if confusion is not None:
         plots.save_figure(plots.confusion(evaluation), confusion)
         say(f"wrote {confusion}")
+    if report is not None:
+        scored = {"true types": f".obs['{truth_key}']"}
+        if label_map is not None:
+            scored["mapped by"] = label_map.name
+        with reporting_to(report, "the scores are above"):
+            cc.write_evaluation_report(
+                evaluation,
+                report,
+                title=named.name,
+                provenance={**scored, **read_provenance(cells), **command_line()},
+            )
 
 
 def inspect(
@@ -250,7 +183,7 @@ def demo(*, out: Path = Path("demo"), seed: int = 0) -> None:
     from cellclassifier.reporting import evaluation_table
     from cellclassifier.training import progress_bar
 
-    with progress_bar("training linear") as watch:
+    with progress_bar("training") as watch:
         done = cc.run_demo(out, seed=seed, watch=watch)
     say(f"counts: {done.counts}")
     say(f"trained on {done.n_training:,} cells; scores on cells that were kept apart:")
