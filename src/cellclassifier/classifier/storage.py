@@ -10,7 +10,7 @@ from cellclassifier.data.streaming import StoredCells, open_cells
 from cellclassifier.errors import InputError
 
 # Memory that training takes beyond what the file's values take, sparse, in multiples of these; and
-# what the programs take by themselves. Measured: docs/decisions/0029-training-from-disk.md.
+# what the programs take by themselves; estimates, on the safe side.
 TIMES_VALUES, BASE_BYTES = 3.0, 1e9
 BYTES_PER_VALUE = 8
 # of what is free

@@ -181,3 +181,11 @@ def test_an_archive_with_a_link_is_refused(tmp_path):
         archive.addfile(link)
     with pytest.raises(FileFormatError, match="a link or a device"):
         read_cells(path)
+
+
+@pytest.mark.parametrize("inside", ["filtered_feature_bc_matrix", "outs/filtered_gene_bc_matrices"])
+def test_a_folder_around_that_of_the_counts_is_told_which_one_to_take(tmp_path, inside):
+    (tmp_path / inside).mkdir(parents=True)
+    with pytest.raises(FileFormatError) as raised:
+        read_tenx_folder(tmp_path)
+    assert str(raised.value).endswith(f"Name a folder inside: '{tmp_path / inside}'")

@@ -59,8 +59,18 @@ def read_tenx_folder(folder: str | Path) -> ad.AnnData:
     try:
         names = find_tenx_files([path.name for path in folder.iterdir()])
     except FileFormatError as error:
-        raise FileFormatError(f"'{folder}' is not a folder of 10x counts: {error}") from error
+        raise FileFormatError(
+            f"'{folder}' is not a folder of 10x counts: {error}{_hint(folder)}"
+        ) from error
     return _read_files(*(folder / name for name in names))
+
+
+def _hint(folder: Path) -> str:
+    """Name the folder to take instead, where this is one around what Cell Ranger wrote."""
+    filtered = "filtered_*bc_matri*"
+    around = sorted([*folder.glob(filtered), *folder.glob(f"outs/{filtered}")])
+    found = [str(path) for path in around if path.is_dir()]
+    return f". Name a folder inside: '{found[0]}'" if found else ""
 
 
 def read_tenx_archive(path: Path) -> ad.AnnData:
