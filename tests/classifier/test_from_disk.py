@@ -145,7 +145,9 @@ def test_a_reference_in_memory_is_read_where_it_fits(tmp_path):
     files = cc.ReferenceFiles(tell=told.append)
     found = cc.fit_file(classifier(), path, tmp_path / "m.keras", labels_key=KEY, files=files)
     assert_same(found, classifier().fit(cells, labels_key=KEY))
-    assert told[0].startswith("training from memory: it would take about 1.0 GB of memory, and ")
+    assert str(told[0]).startswith(
+        "training from memory: it would take about 1.0 GB of memory, and "
+    )
     with mock.patch.object(storage, "free_memory", return_value=1e9):
         assert choose_storage([path]).from_disk
         assert not choose_storage([path], memory_gb=1.5).from_disk

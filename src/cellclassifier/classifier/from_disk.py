@@ -18,7 +18,7 @@ from cellclassifier.classifier.estimator import CellTypeClassifier
 from cellclassifier.classifier.fitting import Design, FittedNetwork, PanelCells, fit_to_panel
 from cellclassifier.classifier.panel import MeasuredGenes, choose_columns
 from cellclassifier.classifier.recipes import network_name
-from cellclassifier.classifier.storage import choose_storage
+from cellclassifier.classifier.storage import Storage, choose_storage
 from cellclassifier.classifier.streaming_progress import CellsWatcher, watch_no_cells
 from cellclassifier.classifier.uniting import GenesOf, map_labels, unite
 from cellclassifier.data import CountsArguments, read_cells
@@ -63,7 +63,7 @@ class ReferenceFiles:
     memory_gb
         What training in memory may take; None for half of what is free.
     tell
-        Called with what was chosen, in words.
+        Called with where the cells are trained on; its text says why.
     watch_cells
         Called after each block of cells, in two passes over the files.
     watch
@@ -76,7 +76,7 @@ class ReferenceFiles:
     genes_in: GenesIn | None = None
     from_disk: bool | None = None
     memory_gb: float | None = None
-    tell: Callable[[str], object] = str
+    tell: Callable[[Storage], object] = str
     watch_cells: CellsWatcher = watch_no_cells
     watch: Watcher = watch_nothing
 
@@ -144,7 +144,7 @@ def fit_file(
     if not paths:
         raise InputError("there is no file of labelled cells; give one or more")
     storage = choose_storage(paths, from_disk=asked.from_disk, memory_gb=asked.memory_gb)
-    asked.tell(str(storage))
+    asked.tell(storage)
     if not storage.from_disk:
         return _fit_in_memory(classifier, paths[0], out, labels_key, keep_cells, asked, counts)
     job = _Job.of(classifier, paths, out, labels_key, asked, counts)

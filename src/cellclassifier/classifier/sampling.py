@@ -10,8 +10,10 @@ SAMPLE_CELLS = N_RUNS * CELLS_PER_RUN
 SEED = 0
 
 
-def sample_runs(n_cells: int, n_sampled: int = SAMPLE_CELLS) -> list[slice]:
+def sample_runs(n_cells: int, n_sampled: int | None = None) -> list[slice]:
     """Return runs of consecutive cells, in order; all cells where there are no more than asked for.
+
+    2,000 cells are, unless `n_sampled` says otherwise.
 
     Examples
     --------
@@ -21,6 +23,7 @@ def sample_runs(n_cells: int, n_sampled: int = SAMPLE_CELLS) -> list[slice]:
     >>> len(runs), sum(run.stop - run.start for run in runs)
     (40, 2000)
     """
+    n_sampled = SAMPLE_CELLS if n_sampled is None else n_sampled
     if n_cells <= n_sampled:
         return [slice(0, n_cells)]
     n_runs = n_sampled // CELLS_PER_RUN

@@ -5,13 +5,16 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from cellclassifier.cli.console import say, show_model
 from cellclassifier.cli.options import AS_FOUND, CellsOptions, Switch
 from cellclassifier.cli.report import command_line, reporting_to
+
+if TYPE_CHECKING:
+    from cellclassifier.classifier.storage import Storage
 
 Genes = int | Literal["all"] | Path
 
@@ -126,7 +129,7 @@ def train(
                 genes_in=options.genes_in,
                 from_disk=from_disk,
                 memory_gb=memory,
-                tell=say,
+                tell=_say_where,
                 watch_cells=watch_cells,
                 watch=watch,
             ),
@@ -146,3 +149,9 @@ def train(
                     **command_line(),
                 },
             )
+
+
+def _say_where(storage: "Storage") -> None:
+    """Say that cells stay on disk; in memory is where one expects them."""
+    if storage.from_disk:
+        say(str(storage))
