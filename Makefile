@@ -12,7 +12,7 @@ demo: .venv/installed ## Train, evaluate, annotate and save on 700 real cells (w
 	$(BIN)/cellclassifier demo --out demo
 
 test: .venv/installed-dev ## Run every test, the doctests included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 check: .venv/installed-dev ## Check format, lint, types and import layers
 	$(BIN)/ruff format --check .
