@@ -51,11 +51,11 @@ def embed_cells(expression: sparse.csr_matrix, *, seed: int = SEED) -> tuple[Flo
     """
     n_cells, n_genes = expression.shape
     few = n_cells < MIN_UMAP_CELLS
-    components = _components(expression, 2 if few else N_COMPONENTS, seed)
+    rows = np.sort(np.random.default_rng(seed).permutation(n_cells)[:MAX_UMAP_CELLS])
+    components = _components(expression, rows, 2 if few else N_COMPONENTS, seed)
     if few:
         return _padded(components), f"2 principal components of {n_genes:,} genes"
     n_used = components.shape[1]
-    rows = np.sort(np.random.default_rng(seed).permutation(n_cells)[:MAX_UMAP_CELLS])
     laid_out = _laid_out(components[rows], seed)
     method = f"UMAP of {n_used} principal components of {n_genes:,} genes, seed {seed}"
     if len(rows) == n_cells:
@@ -65,17 +65,23 @@ def embed_cells(expression: sparse.csr_matrix, *, seed: int = SEED) -> tuple[Flo
     return position, f"{method}; laid out for {len(rows):,} cells, the others placed among these"
 
 
-def _components(expression: sparse.csr_matrix, n_components: int, seed: int) -> Floats:
-    """Return principal components, (n_cells, at most n_components)."""
+def _components(
+    expression: sparse.csr_matrix, rows: npt.NDArray[np.intp], n_components: int, seed: int
+) -> Floats:
+    """Return principal components of some cells, for all: (n_cells, at most n_components)."""
     import scanpy as sc
 
-    n_components = min(n_components, min(expression.shape) - 1)
+    some = expression[rows]
+    n_components = min(n_components, min(some.shape) - 1)
     if n_components < 1:
         return np.zeros((expression.shape[0], 0), np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = sc.pp.pca(expression, n_comps=n_components, random_state=seed, svd_solver="arpack")
-    return np.asarray(found, dtype=np.float32)
+        _, axes, *_ = sc.pp.pca(
+            some, n_comps=n_components, random_state=seed, svd_solver="arpack", return_info=True
+        )
+    centre = np.asarray(some.mean(axis=0)).ravel() @ axes.T
+    return np.asarray(expression @ axes.T - centre, dtype=np.float32)
 
 
 def _padded(components: Floats) -> Floats:
