@@ -271,7 +271,8 @@ def _map_of_logits(
     members say that have seen this fold: what its cells taught them looks wrong on other cells, the
     map mends it, and so errs on these cells more than on new ones.
     """
-    groups = stratified_folds(codes, N_FOLDS, rng)
+    # of types of one cell each nobody has seen another cell
+    groups = stratified_folds(codes, N_FOLDS, rng) if len(codes) else []
     parts = [sample] + [np.intersect1d(sample, kept) for kept, _ in groups]
     with one_blas_thread(), ThreadPoolExecutor(n_cores()) as threads:
         whole, *partial = threads.map(lambda part: fit_map(logits[part], codes[part]), parts)
