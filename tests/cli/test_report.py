@@ -9,7 +9,7 @@ import pytest
 
 from cellclassifier import ClassifierSettings
 from cellclassifier.classifier import embedding, surveying
-from cellclassifier.classifier.settings import Tuned
+from cellclassifier.classifier.settings import Tried, Tuned
 
 
 @pytest.fixture(autouse=True)
@@ -92,11 +92,14 @@ def test_train_writes_a_report_with_the_search_of_its_settings(
     command, reference_file, tmp_path, capsys
 ):
     settings = ClassifierSettings.of_network("linear")
-    replace(settings, tuning=Tuned(0.125, 9, 3, 4)).save(tmp_path / "best.json")
+    tried = (Tried(7, 0.125, 0.9, 1.5, {"penalty": 3e-5}), Tried(0, 0.5, 0.8, 1.0, {}))
+    replace(settings, tuning=Tuned(0.125, 9, 3, 4, tried)).save(tmp_path / "best.json")
     arguments = ["--labels-key", "cell_type", "--out", tmp_path / "model.keras"]
     arguments += ["--config", tmp_path / "best.json", "--report", tmp_path / "report.html"]
     assert command("train", reference_file, *arguments) == 0
     assert "report.html" in capsys.readouterr().out
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "0.1250 nats, mean of 3 folds" in text
+    assert "trial 7" in text
+    assert "3e-05" in text
     assert "TMARK" in text

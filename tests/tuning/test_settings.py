@@ -85,6 +85,11 @@ def test_what_is_left_out_of_the_training_has_its_default(settings_file):
         pytest.param(
             {"tuning": {"score": 1.0}}, "the key 'tuning.n_trials' is missing", id="tuned"
         ),
+        pytest.param(
+            {"tuning": {"score": 1.0, "n_trials": 1, "n_folds": 3, "seed": 0, "best": [{}]}},
+            r"the key 'tuning.best\[0\].number' is missing",
+            id="tried",
+        ),
     ],
 )
 def test_file_that_does_not_fit_is_refused_by_name(settings_file, values, message):

@@ -19,6 +19,7 @@ from cellclassifier.errors import InputError
 from cellclassifier.tuning import search, space
 from cellclassifier.tuning.folds import Folds
 from cellclassifier.tuning.study import STUDY_NAME
+from cellclassifier.tuning.trials import best_first
 
 KEY = "cell_type"
 LINEAR = TuningPlan("linear", n_trials=3)
@@ -96,6 +97,18 @@ def test_best_settings_train_a_good_classifier(toy_reference):
     assert tuning.best.tuning.score == min(trial.log_loss for trial in tuning.trials)
     classifier = tuning.best.classifier().fit(toy_reference, labels_key=KEY)
     assert classifier.score(toy_reference, KEY) == 1.0
+
+
+@pytest.mark.usefixtures("trained")
+def test_settings_name_the_best_trials_first(toy_reference, tmp_path):
+    tuning = tune(toy_reference, labels_key=KEY, plan=LINEAR)
+    tuning.best.save(tmp_path / "best.json")
+    kept = ClassifierSettings.read(tmp_path / "best.json")
+    assert kept == tuning.best
+    tried = kept.tuning.best
+    assert tried[0].log_loss == kept.tuning.score
+    assert [one.number for one in tried] == [t.number for t in best_first(tuning.trials)]
+    assert all(one.chosen == tuning.trials[one.number].chosen for one in tried)
 
 
 def test_score_is_the_log_loss_of_cells_not_trained_on(toy_reference):

@@ -36,6 +36,31 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """Settings that a search tried to the end.
+
+    Parameters
+    ----------
+    number
+        In the order of the search, from 0, which is the network's default.
+    log_loss
+        Mean over the reference's cells, in nats.
+    accuracy
+        On the same cells.
+    seconds
+        How long it took.
+    chosen
+        The value of each dimension of the search space.
+    """
+
+    number: int
+    log_loss: float
+    accuracy: float
+    seconds: float
+    chosen: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Tuned:
     """How settings were found.
 
@@ -50,12 +75,15 @@ class Tuned:
         Parts that the reference was split into.
     seed
         Of the folds and of the search.
+    best
+        The best that were tried, the chosen one first.
     """
 
     score: float
     n_trials: int
     n_folds: int
     seed: int
+    best: tuple[Tried, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -234,6 +262,9 @@ def _value(hint: Any, value: object, place: str) -> object:  # noqa: ANN401  (a 
     for option in options:
         if is_dataclass(option) and isinstance(option, type) and isinstance(value, dict):
             return _built(option, value, f"{place}.")
+        if get_origin(option) is tuple and isinstance(value, list):
+            each = get_args(option)[0]
+            return tuple(_value(each, one, f"{place}[{n}]") for n, one in enumerate(value))
         if _fits(value, option):
             return value
     raise InputError(f"'{place}' is {value!r}, and {_in_words(options)} was expected")

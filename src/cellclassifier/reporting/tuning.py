@@ -28,7 +28,7 @@ def trials_table(trials: Sequence[Trial]) -> RenderableType:
     table.add_row("log-loss", *(f"{trial.log_loss:.4f}" for trial in shown))
     table.add_row("accuracy", *(f"{trial.accuracy:.3f}" for trial in shown))
     for name in shown[0].chosen if shown else ():
-        table.add_row(name.replace("_", " "), *(_short(trial.chosen[name]) for trial in shown))
+        table.add_row(name.replace("_", " "), *(short_value(trial.chosen[name]) for trial in shown))
     table.add_row("seconds", *(f"{trial.seconds:.0f}" for trial in shown))
     n_pruned = sum(trial.pruned for trial in trials)
     return Group(table, "", f"{len(trials)} trials, {n_pruned} of them pruned")
@@ -55,7 +55,12 @@ def draw_importance(importance: Mapping[str, float], *, ax: Axes | None = None) 
     return ax
 
 
-def _short(value: float | str) -> str:
+def short_value(value: float | str) -> str:
+    """Return a value of a dimension in few letters.
+
+    >>> short_value(0.000123456), short_value(1000), short_value("sqrt")
+    ('0.000123', '1000', 'sqrt')
+    """
     if isinstance(value, str):
         return value
     return f"{float(f'{value:.{DIGITS}g}'):g}"  # 1000, not 1e+03

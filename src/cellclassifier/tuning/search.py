@@ -9,7 +9,7 @@ from typing import Unpack
 import anndata as ad
 import numpy as np
 
-from cellclassifier.classifier.settings import ClassifierSettings, Tuned
+from cellclassifier.classifier.settings import ClassifierSettings, Tried, Tuned
 from cellclassifier.data import CountsArguments, LabelledCounts
 from cellclassifier.errors import InputError
 from cellclassifier.evaluation.metrics import log_loss
@@ -24,6 +24,8 @@ from cellclassifier.tuning.trials import Trial, best_first
 
 FAIL = optuna.trial.TrialState.FAIL
 PRUNED = optuna.trial.TrialState.PRUNED
+# that stand in the settings file, for people to look at
+MAX_TRIED = 20
 
 
 @dataclass(frozen=True)
@@ -246,7 +248,8 @@ def _summary(study: optuna.Study, plan: TuningPlan) -> Tuning:
             + ("; ".join(sorted(map(str, reasons))) or "give tuning more time, or more trials")
         )
     best = ranked[0]
-    tuned = Tuned(float(best.log_loss or 0.0), len(trials), plan.n_folds, plan.seed)
+    tried = tuple(_as_tried(trial) for trial in ranked[:MAX_TRIED])
+    tuned = Tuned(tried[0].log_loss, len(trials), plan.n_folds, plan.seed, tried)
     settings = replace(settings_of(plan.network, best.chosen), tuning=tuned)
     return Tuning(settings, trials, importance_of(study, plan.seed))
 
@@ -259,4 +262,15 @@ def _as_value(trial: optuna.trial.FrozenTrial) -> Trial:
         trial.value if ended else None,
         trial.user_attrs["accuracy"] if ended else None,
         trial.duration.total_seconds() if trial.duration else 0.0,
+    )
+
+
+def _as_tried(trial: Trial) -> Tried:
+    """Return a trial that came to its end as the settings file has it."""
+    return Tried(
+        trial.number,
+        float(trial.log_loss or 0.0),
+        float(trial.accuracy or 0.0),
+        trial.seconds,
+        dict(trial.chosen),
     )

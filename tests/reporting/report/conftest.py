@@ -46,6 +46,18 @@ def evaluation():
     return cc.evaluate(labels, named)
 
 
+TRIED = [
+    {
+        "number": number,
+        "log_loss": loss,
+        "accuracy": 0.9,
+        "seconds": 2.5,
+        "chosen": {"learning_rate": rate, "class_weights": NASTY[1]},
+    }
+    for number, loss, rate in ((5, 0.25, 0.000123456), (0, 0.5, 0.01), (2, 0.75, 0.002))
+]
+
+
 @pytest.fixture(scope="session")
 def reports(survey, evaluation, annotated, report_model):
     """The three reports, by name."""
@@ -53,7 +65,7 @@ def reports(survey, evaluation, annotated, report_model):
     paths = {name: folder / f"{name}.html" for name in ("annotation", "evaluation", "training")}
     cc.write_annotation_report(survey, paths["annotation"])
     cc.write_evaluation_report(evaluation, paths["evaluation"], title=NASTY[1])
-    search = {"score": 0.25, "n_trials": 7, "n_folds": 3, "seed": 0}
+    search = {"score": 0.25, "n_trials": 7, "n_folds": 3, "seed": 0, "best": TRIED}
     cc.write_training_report(
         annotated[0].check_fitted(), paths["training"], title=NASTY[1], search=search
     )

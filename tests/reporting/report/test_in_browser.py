@@ -86,6 +86,17 @@ def test_tables_sort_by_mouse_and_by_keyboard(page):
     )
 
 
+def test_the_trials_of_a_search_can_be_sorted(page):
+    opened = page("training")
+    assert first_column(opened, "trial-table") == ["trial 5", "the default", "trial 2"]
+    assert values(opened, "trial-table", 1) == [0.25, 0.5, 0.75]
+    head = opened.find_elements("css selector", "#trial-table thead button")
+    names = ["trial", "log-loss", "accuracy", "learning rate", "class weights", "seconds"]
+    assert [button.text for button in head] == names
+    head[3].click()
+    assert values(opened, "trial-table", 3) == [0.01, 0.002, 0.000123456]
+
+
 def test_a_search_leaves_the_rows_that_hold_the_text(page):
     opened = page("annotation")
     before = first_column(opened, "type-table")

@@ -9,6 +9,7 @@ from cellclassifier.modelfile import Manifest
 from cellclassifier.reporting.report.intervals import wilson
 from cellclassifier.reporting.report.page import check_report_path, write_page
 from cellclassifier.reporting.report.plots import learning_plot, reliability_plot
+from cellclassifier.reporting.tuning import short_value
 
 # rows of a table that a browser sorts at once
 MAX_GENES = 2_000
@@ -41,7 +42,9 @@ def write_training_report(
     title
         Of the page, such as the name of the model's file.
     search
-        How the settings were found, by ``tune``: ``score``, ``n_trials``, ``n_folds``, ``seed``.
+        How the settings were found, by ``tune``: ``score``, ``n_trials``, ``n_folds``, ``seed``,
+        and ``best``, each trial with ``number``, ``log_loss``, ``accuracy``, ``seconds`` and what
+        it had ``chosen``.
     provenance
         How it came about: names and values, in words.
 
@@ -75,6 +78,7 @@ def write_training_report(
         most_cells=max(types.values(), default=1),
         all_cells=max(sum(types.values()), 1),
         search_facts=_search(search),
+        **_trials(search),
         genes=[
             {"name": name, "id": id_}
             for name, id_ in zip(
@@ -152,6 +156,30 @@ def _search(search: Mapping[str, Any] | None) -> dict[str, str]:
         "best log-loss": f"{search['score']:.4f} nats, mean of {search['n_folds']} folds",
         "seed": str(search["seed"]),
     }
+
+
+def _trials(search: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the table of the best trials: the names of what was chosen, and a row for each."""
+    trials = (search or {}).get("best", ())
+    chosen = list(dict.fromkeys(name for trial in trials for name in trial["chosen"]))
+    rows = [
+        {
+            "name": "the default" if trial["number"] == 0 else f"trial {trial['number']}",
+            "log_loss": trial["log_loss"],
+            "accuracy": trial["accuracy"],
+            "seconds": trial["seconds"],
+            "chosen": [_cell_of(trial["chosen"].get(name)) for name in chosen],
+        }
+        for trial in trials
+    ]
+    return {"dimensions": [name.replace("_", " ") for name in chosen], "trials": rows}
+
+
+def _cell_of(value: object) -> dict[str, Any]:
+    """Return what a table shows of a value that was chosen, and by which number it is sorted."""
+    if isinstance(value, int | float):
+        return {"number": value, "text": short_value(value)}
+    return {"number": None, "text": "" if value is None else str(value)}
 
 
 def _panel_note(manifest: Manifest) -> str:
