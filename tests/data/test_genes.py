@@ -186,6 +186,18 @@ def test_the_refusal_shows_names_of_both_sides_and_the_ways_out():
     assert "\n" not in message
 
 
+def test_the_refusal_of_few_genes_with_the_right_names_asks_for_more_genes():
+    panel = GenePanel.of_names([f"GENE{i}" for i in range(100)])
+    measured = GenePanel.of_names([f"GENE{i}" for i in range(90, 200)])
+    with pytest.raises(GeneOverlapError) as refused:
+        match_genes(measured, panel)
+    message = str(refused.value)
+    assert "only 10 of the model's 100 genes" in message
+    assert "The names fit, but your cells have 110 genes only" in message
+    assert "--genes FILE" in message
+    assert "look like" not in message
+
+
 def test_no_gene_in_common_is_refused_whatever_coverage_is_asked():
     with pytest.raises(GeneOverlapError):
         match_genes(GenePanel.of_names(["XIST"]), PANEL, min_coverage=0.0)

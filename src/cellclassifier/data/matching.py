@@ -13,6 +13,8 @@ from cellclassifier.errors import GeneOverlapError
 
 # below this share of a model's genes its calls are no better than guesses
 MIN_GENE_COVERAGE = 0.2
+# of the genes of cells, in a panel of the same kind of names; of another kind there are hardly any
+MIN_SHARE_OF_NAMES = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,9 +197,18 @@ def _too_few(
     match: GeneMatch, measured: GenePanel, panel: GenePanel, min_coverage: float
 ) -> GeneOverlapError:
     n_found = match.n_by_id + match.n_by_symbol
-    return GeneOverlapError(
+    message = (
         f"only {n_found:,} of the model's {len(panel):,} genes were measured (at least "
-        f"{min_coverage:.0%} are needed). Your genes look like {list(measured.names[:3])}, "
+        f"{min_coverage:.0%} are needed). "
+    )
+    if n_found >= MIN_SHARE_OF_NAMES * len(measured):
+        return GeneOverlapError(
+            f"{message}The names fit, but your cells have {len(measured):,} genes only: take them "
+            "from before genes were left out; or, if no more were measured, train a model on "
+            "these: genes=[…] (train --genes FILE, with a name a line)"
+        )
+    return GeneOverlapError(
+        f"{message}Your genes look like {list(measured.names[:3])}, "
         f"the model's like {list(panel.names[:3])}. Put matching names in "
         '.var["gene_symbol"] or .var["ensembl_id"], or name their column: gene_ids="…" '
         "(--gene-ids on the command line)"
