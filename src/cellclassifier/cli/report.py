@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.console import Console
+from rich.text import Text
+
 from cellclassifier.cli.console import say
 from cellclassifier.errors import OutputError
 
@@ -14,7 +17,7 @@ NAME = "cellclassifier"
 
 @contextmanager
 def reporting_to(path: Path, done: str) -> Iterator[None]:
-    """Say of a report that fails what is done all the same.
+    """Show that a report is being made; where it fails, say what is done all the same.
 
     Parameters
     ----------
@@ -29,7 +32,8 @@ def reporting_to(path: Path, done: str) -> Iterator[None]:
         Anything went wrong in the block.
     """
     try:
-        yield
+        with Console(stderr=True).status(Text(f"making {path}")):
+            yield
     except Exception as error:
         raise OutputError(
             f"{done}, but the report '{path}' could not be made: {str(error) or repr(error)}"
