@@ -1,7 +1,7 @@
 """What each ingredient of the default network brings: the default, and without one at a time.
 
-    python benchmarks/accuracy/ingredients.py [--tasks paul15] [--folds 0] [--variants full linear]
-        [--again] [--draw]
+    PYTHONPATH=src python benchmarks/accuracy/ingredients.py [--tasks paul15] [--folds 0]
+        [--variants full linear] [--again] [--draw]
 
 On zheng_sorted_facs, baron_pancreas and paul15: three of five stratified folds inside four fifths
 of the cells, as in designs.py, so that the last fifth is not looked at; and on facs_to_mudan and
@@ -44,6 +44,7 @@ from cellclassifier.data import read_labels
 from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.reporting import plots
 from cellclassifier.training.stacking import stacked
+from cellclassifier.training.stacking.mapping import LogitMap
 from cellclassifier.training.stacking.paths import Head
 from cellclassifier.training.stacking.weights import stacking_weights
 
@@ -80,14 +81,15 @@ def not_nearest(heads: Heads) -> Heads:
 class Variant:
     """The default with one thing changed.
 
-    `heads` turns the usual linear heads into others; `towers` says whether the perceptrons count;
-    `shift` is handed to `classify`.
+    `heads` turns the usual linear heads into others; `towers` says whether the perceptrons count,
+    `mapped` whether the logits go through a map; `shift` is handed to `classify`.
     """
 
     name: str
     network: str = DEFAULT_NETWORK
     heads: Callable[[Heads], Heads] | None = None
     towers: bool = True
+    mapped: bool = True
     shift: float | None = None
 
     @property
@@ -95,7 +97,7 @@ class Variant:
         """What differs from the default, as a row says it."""
         heads = self.heads and self.heads.__name__
         own = {"network": self.network, "heads": heads, "shift": self.shift}
-        return own | {"towers": self.towers}
+        return own | {"towers": self.towers, "mapped": self.mapped}
 
     @contextmanager
     def in_force(self) -> Iterator[None]:
@@ -107,6 +109,8 @@ class Variant:
                 changes.enter_context(own)
             if not self.towers:
                 changes.enter_context(patch.object(stacked, "stacking_weights", without_last))
+            if not self.mapped:
+                changes.enter_context(patch.object(stacked, "fit_map", no_map))
             yield
 
     def classifier(self) -> cc.CellTypeClassifier:
@@ -122,11 +126,18 @@ def without_last(members: Sequence[Any], codes: Any) -> Any:  # noqa: ANN401  (a
     return np.append(stacking_weights(members[:-1], codes), 0.0)
 
 
+def no_map(logits: Any, _: Any) -> LogitMap:  # noqa: ANN401  (arrays)
+    """Return the map that leaves all as it is."""
+    n_types = logits.shape[1]
+    return LogitMap(np.eye(n_types), np.zeros(n_types))
+
+
 # the variant that needs no fit of its own follows the one whose network it uses
 VARIANTS = (
     Variant(FULL),
     Variant("shift 0", shift=0.0),
     Variant("without the paths", heads=last_only),
+    Variant("without the map", mapped=False),
     Variant("without towers", towers=False),
     Variant("linear on per 300 only", heads=per_300_only),
     Variant("without per 30", heads=not_nearest),
