@@ -59,6 +59,23 @@ def test_into_the_file_itself(classifier, cells, tmp_path, kind):
         ]  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", [".h5ad", ".zarr"])
+@pytest.mark.parametrize("out", [None, "named"], ids=["in-place", "copy"])
+def test_an_earlier_vote_goes(classifier, cells, tmp_path, kind, out):
+    cells.obs["predicted_cell_type_vote"] = pd.Categorical(["B"] * cells.n_obs)
+    cells.obs["predicted_cell_type_vote_agreement"] = np.float32(1)
+    cells.obs["mine"] = 1
+    path = write(cells, tmp_path / f"cells{kind}")
+    target = out and tmp_path / f"{out}{kind}"
+    annotate_file(classifier, path, target)
+    columns = read_cells(target or path).to_memory().obs.columns
+    assert not [name for name in columns if "vote" in name]
+    assert "mine" in columns
+    open_ = h5py.File if kind == ".h5ad" else zarr.open_group
+    with_obs = open_(target or path, mode="r")["obs"]
+    assert "predicted_cell_type_vote" not in with_obs
+
+
 def test_into_the_file_itself_or_not_at_all(classifier, cells, tmp_path, monkeypatch):
     path = write(cells, tmp_path / "cells.h5ad")
     before = path.read_bytes()

@@ -13,12 +13,15 @@ from anndata.io import write_elem
 from cellclassifier.data.annotations import PROBABILITIES_KEY, PROVENANCE_KEY, said_of_all
 from cellclassifier.data.formats.on_disk import Group, has_slot
 from cellclassifier.data.streaming.cell_table import CellTable
-from cellclassifier.data.streaming.columns import whole_columns
+from cellclassifier.data.streaming.columns import COLUMNS, whole_columns
 from cellclassifier.data.streaming.kept import KeptBlocks
 from cellclassifier.data.streaming.writing import Options, new_array
+from cellclassifier.data.vote_columns import VOTE_AGREEMENT_KEY, VOTE_CLUSTER_KEY, VOTE_KEY
 from cellclassifier.labels import LabelSpace
 from cellclassifier.predictions import Predictions
 
+# of ``obs``: whatever of these was not written anew is of another model, or of another vote
+OWN_KEYS = (*(column.key for column in COLUMNS), VOTE_KEY, VOTE_AGREEMENT_KEY, VOTE_CLUSTER_KEY)
 # rows of probabilities that are written at a time, and a chunk of them
 SLAB_CELLS = 2**15
 
@@ -71,9 +74,13 @@ def fill_slots(root: Group, results: Results) -> list[str]:
 
 
 def list_columns(table: Group, keys: Sequence[str]) -> None:
-    """Say that a table has these columns, too."""
-    order = [str(name) for name in table.attrs["column-order"]]
+    """Say that a table has these columns, too; those of earlier predictions or votes go."""
+    others = [str(name) for name in table.attrs["column-order"] if name not in keys]
+    stale = [name for name in others if name in OWN_KEYS]
+    order = [str(name) for name in table.attrs["column-order"] if name not in stale]
     table.attrs["column-order"] = [*order, *(key for key in keys if key not in order)]
+    for name in stale:
+        del table[name]
 
 
 def _fill_probabilities(obsm: Group, kept: KeptBlocks, options: Options) -> None:
