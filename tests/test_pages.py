@@ -27,6 +27,7 @@ SMALLER = {
     "train-from-disk": {"reference.h5ad more.h5ad": "reference.h5ad more.h5ad --network linear"},
     "design-a-panel": {"--sizes 10,30,100,300": "--sizes 10"},
     "on-a-cluster": {"--array=1-2": "--array=1-1"},
+    "several-processes": {"--network mlp": "--network mlp --epochs 2"},
     "tune": {
         "--trials 30": "--trials 2",
         "--network mlp": "--network linear",

@@ -50,9 +50,9 @@ def over_folds(task: str, method: str) -> cc.Evaluation:
         truth.append(np.array(types)[codes])
         named.append(np.array(row["types"])[predicted_codes(row)])
     labels = np.unique(np.concatenate(truth + named))
-    codes = np.searchsorted(labels, np.concatenate(named))
-    certain = np.eye(len(labels), dtype=np.float32)[codes]
-    cells = pd.RangeIndex(len(codes)).astype(str)
+    called = np.searchsorted(labels, np.concatenate(named))
+    certain = np.eye(len(labels), dtype=np.float32)[called]
+    cells = pd.RangeIndex(len(called)).astype(str)
     predictions = cc.Predictions(cc.LabelSpace(labels.tolist()), certain, cells)
     return cc.evaluate(np.concatenate(truth), predictions)
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from cellclassifier.classifier import panel_curve as panel_curve
     from cellclassifier.classifier import vote as vote
     from cellclassifier.classifier.clustering import find_clusters as find_clusters
-    from cellclassifier.classifier.from_disk import ReferenceFiles as ReferenceFiles
     from cellclassifier.classifier.from_disk import fit_file as fit_file
+    from cellclassifier.classifier.reference_files import ReferenceFiles as ReferenceFiles
     from cellclassifier.classifier.streaming import Streaming as Streaming
     from cellclassifier.classifier.streaming import annotate_file as annotate_file
     from cellclassifier.classifier.surveying import survey_annotation as survey_annotation
@@ -85,7 +85,7 @@ _HOMES = {
     "PanelCurve": "classifier",
     "Predictions": "predictions",
     "RawCounts": "data",
-    "ReferenceFiles": "classifier.from_disk",
+    "ReferenceFiles": "classifier.reference_files",
     "Streaming": "classifier.streaming",
     "TrainingConfig": "training",
     "TrustSettings": "classifier",

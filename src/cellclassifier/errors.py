@@ -11,6 +11,8 @@
     ├── ModelFileError (ValueError)      a model file that is broken, unsafe or too new
     ├── DownloadError (OSError)          a file that cannot be had from the network, or has changed
     ├── OutputError (OSError)            a place that cannot be written
+    ├── ClusterError (RuntimeError)      a cluster that does not answer, or whose workers are lost
+    │   └── LostProcessError             a process that others train with is gone
     ├── NotFittedError (ValueError, AttributeError)   fit or load first
     ├── BackendError (ImportError)       no Keras backend is installed
     └── MissingExtraError (ImportError)  a package of an optional extra is not installed
@@ -60,6 +62,10 @@ class OutputError(CellClassifierError, OSError):
 
 class ClusterError(CellClassifierError, RuntimeError):
     """A cluster that does not answer, or whose workers are lost."""
+
+
+class LostProcessError(ClusterError):
+    """A process that others train with is gone."""
 
 
 class NotFittedError(CellClassifierError, ValueError, AttributeError):

@@ -43,6 +43,15 @@ def check_writable(path: str | Path) -> Path:
     return path
 
 
+def partial_folder(out: Path) -> Path:
+    """Return the folder beside an output where what is done of long work is kept.
+
+    >>> partial_folder(Path("/tmp/model.keras")).name
+    'model.keras.partial'
+    """
+    return out.absolute().with_name(f"{out.name}.partial")
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; it takes the place of `path` on success only.

@@ -3,4 +3,8 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "accuracy"))
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+sys.path.insert(0, str(BENCHMARKS / "accuracy"))
+# behind, for both folders have a command named run
+sys.path.append(str(BENCHMARKS / "scale"))

@@ -29,7 +29,6 @@ def test_the_annotations_alone(classifier, cells, tmp_path, name):
 
 
 def test_parquet(classifier, cells, tmp_path):
-    pytest.importorskip("pyarrow")
     path, out = write(cells, tmp_path / "cells.h5ad"), tmp_path / "named.parquet"
     annotate_file(classifier, path, out, streaming=in_blocks_of(64))
     table, expected = pd.read_parquet(out), classifier.classify(cells)

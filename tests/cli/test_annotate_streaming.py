@@ -99,7 +99,7 @@ def test_options_that_make_no_sense(
 def test_parquet_without_its_package(annotate, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert annotate("--out", tmp_path / "named.parquet") == 1
-    assert "pip install pyarrow" in capsys.readouterr().err
+    assert "cellclassifier[parquet]" in capsys.readouterr().err
 
 
 # --- ends from outside, and memory, in processes of their own

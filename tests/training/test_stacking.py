@@ -128,7 +128,7 @@ def test_large_references_are_seen_in_fewer_steps(n_cells, batch_size, n_epochs)
     batches = towers._Batches(
         many, np.ones((n_cells, 4), bool), (np.zeros(2), 1.0), config, np.random.default_rng(0)
     )
-    assert (batches._batch_size, batches.n_epochs) == (batch_size, n_epochs)
+    assert (batches.size, batches.n_epochs) == (batch_size, n_epochs)
     assert batches.n_steps == n_epochs * len(batches) <= towers.MAX_STEPS
     inputs, codes, weights = batches[len(batches) - 1]
     assert inputs.shape == (batch_size, 2)

@@ -24,10 +24,11 @@ from cellclassifier.modelfile.adaptation import Adaptation
 from cellclassifier.modelfile.sample import MAX_CELLS, ValidationSample
 from cellclassifier.networks import Engine, NetworkBuilder, keras
 from cellclassifier.training import (
-    Checkpoints,
+    NO_UPKEEP,
     HeldOut,
     TrainingConfig,
     TrainingRecord,
+    Upkeep,
     Watcher,
     train_network,
 )
@@ -180,7 +181,7 @@ def fit_to_panel(
     seed: int,
     engine: Engine,
     watch: Watcher,
-    checkpoints: Checkpoints | None = None,
+    upkeep: Upkeep = NO_UPKEEP,
 ) -> FittedNetwork:
     """Build a network for cells of a panel, train it, and learn what its answers are worth.
 
@@ -190,7 +191,7 @@ def fit_to_panel(
     ----------
     build
         As in `fit_network`.
-    training, seed, engine, watch, checkpoints
+    training, seed, engine, watch, upkeep
         As in `train_network`.
     cells
         The reference.
@@ -204,7 +205,7 @@ def fit_to_panel(
         seed=seed,
         engine=engine,
         watch=watch,
-        checkpoints=checkpoints,
+        upkeep=upkeep,
     )
     factors = GeneFactors.of(cells.counts, cells.library_size, cells.expression, seed)
     totals = _totals(cells)

@@ -2,12 +2,12 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Any, Self, Unpack
 from uuid import uuid4
 
 import numpy as np
@@ -18,11 +18,17 @@ from cellclassifier.classifier.estimator import CellTypeClassifier
 from cellclassifier.classifier.fitting import Design, FittedNetwork, PanelCells, fit_to_panel
 from cellclassifier.classifier.panel import MeasuredGenes, choose_columns
 from cellclassifier.classifier.recipes import network_name
-from cellclassifier.classifier.storage import Storage, choose_storage
-from cellclassifier.classifier.streaming_progress import CellsWatcher, watch_no_cells
-from cellclassifier.classifier.uniting import GenesOf, map_labels, unite
+from cellclassifier.classifier.reference_files import ReferenceFiles
+from cellclassifier.classifier.together import (
+    CELLS,
+    WHOLE,
+    WRITTEN,
+    find_cells,
+    said_on_interrupt,
+    storage_of,
+)
+from cellclassifier.classifier.uniting import map_labels, unite
 from cellclassifier.data import CountsArguments, read_cells
-from cellclassifier.data.formats.orientation import GenesIn
 from cellclassifier.data.ranking import rank_tallied
 from cellclassifier.data.row_sources import NormalisedRows
 from cellclassifier.data.streaming import (
@@ -35,50 +41,21 @@ from cellclassifier.data.streaming import (
 from cellclassifier.data.streaming.cache import CacheLayout, CountsCache, check_room, write_cache
 from cellclassifier.data.streaming.reference import StoredReference
 from cellclassifier.errors import InputError, InputWarning
-from cellclassifier.files import check_writable, replacing
+from cellclassifier.files import check_writable, partial_folder, replacing
 from cellclassifier.modelfile.model import check_model_path
 from cellclassifier.networks import NetworkBuilder, choose_builder
-from cellclassifier.training import Checkpoints, Watcher, check_seed, watch_nothing
+from cellclassifier.training import (
+    ALONE,
+    Checkpoints,
+    OthersDone,
+    Ranks,
+    Upkeep,
+    check_ranks,
+    check_seed,
+    train_network,
+)
 
-WHOLE, COLUMNS = "cache.json", "genes.npy"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReferenceFiles:
-    """How files of labelled cells are gone through.
-
-    Parameters
-    ----------
-    strict
-        Whether to refuse cells without a label, instead of leaving them out.
-    label_map
-        What each label is to become, such as `read_label_map` reads it; None leaves them.
-    genes_of
-        Of several files: ``"shared"`` looks at the genes that all of them measured; ``"all"`` at
-        those that any did, and takes what a file did not measure for no counts.
-    genes_in
-        As in `read_cells`.
-    from_disk
-        Whether to leave the cells on disk; None reads them into memory where they fit.
-    memory_gb
-        What training in memory may take; None for half of what is free.
-    tell
-        Called with where the cells are trained on; its text says why.
-    watch_cells
-        Called after each block of cells, in two passes over the files.
-    watch
-        Called after each epoch.
-    """
-
-    strict: bool = False
-    label_map: Mapping[str, str] | None = None
-    genes_of: GenesOf = "shared"
-    genes_in: GenesIn | None = None
-    from_disk: bool | None = None
-    memory_gb: float | None = None
-    tell: Callable[[Storage], object] = str
-    watch_cells: CellsWatcher = watch_no_cells
-    watch: Watcher = watch_nothing
+COLUMNS = "genes.npy"
 
 
 def fit_file(
@@ -89,6 +66,7 @@ def fit_file(
     labels_key: str,
     keep_cells: bool = True,
     files: ReferenceFiles | None = None,
+    ranks: Ranks = ALONE,
     **counts: Unpack[CountsArguments],
 ) -> CellTypeClassifier:
     """Train a classifier on labelled cells in files, and save it.
@@ -115,6 +93,10 @@ def fit_file(
         As in `CellTypeClassifier.save`.
     files
         How the files are gone through.
+    ranks
+        Which of several processes this is that all make the same call, see `Meeting.join`. Cells
+        stay on disk then; the first process goes through them and writes `out`, the others read
+        their part of each minibatch, and load the model in the end.
     **counts
         The keywords of `find_counts`.
 
@@ -130,6 +112,8 @@ def fit_file(
         A file changed while it was read, or as in `CellTypeClassifier.fit`.
     OutputError
         There is no room beside `out`, or it cannot be written.
+    ClusterError
+        Another process is gone, or does not see the same files.
 
     Examples
     --------
@@ -143,12 +127,14 @@ def fit_file(
     paths = [Path(one) for one in ([path] if isinstance(path, str | Path) else path)]
     if not paths:
         raise InputError("there is no file of labelled cells; give one or more")
-    storage = choose_storage(paths, from_disk=asked.from_disk, memory_gb=asked.memory_gb)
+    storage = storage_of(ranks, paths, from_disk=asked.from_disk, memory_gb=asked.memory_gb)
     asked.tell(storage)
     if not storage.from_disk:
         return _fit_in_memory(classifier, paths[0], out, labels_key, keep_cells, asked, counts)
-    job = _Job.of(classifier, paths, out, labels_key, asked, counts)
-    with job.opened() as reference, _said_on_interrupt(job.kept.folder):
+    job = _Job.of(classifier, paths, out, labels_key, asked, counts, ranks)
+    if not ranks.is_first:
+        return job.lend_hand(out)
+    with job.opened() as reference, said_on_interrupt(job.kept.folder):
         with job.cached(reference) as (cache, columns):
             job.check_unchanged()
             fitted = job.fit(reference, cache, columns)
@@ -157,6 +143,8 @@ def fit_file(
     classifier.manifest_ = describe_fit(job.origin, job.design, facts, fitted)
     classifier.save(out, keep_cells=keep_cells)
     job.kept.remove()
+    ranks.tell(WRITTEN, str(out))
+    ranks.disband()
     return classifier
 
 
@@ -193,6 +181,10 @@ class _Job:
         What follows from the classifier.
     kept
         The folder of what is done, beside the output.
+    manifest
+        What makes it what it is.
+    ranks
+        Which of how many processes this is.
     """
 
     classifier: CellTypeClassifier
@@ -204,6 +196,8 @@ class _Job:
     origin: Origin
     build: NetworkBuilder
     kept: KeptBlocks
+    manifest: dict[str, Any]
+    ranks: Ranks
 
     @classmethod
     def of(
@@ -214,6 +208,7 @@ class _Job:
         labels_key: str,
         asked: ReferenceFiles,
         counts: CountsArguments,
+        ranks: Ranks,
     ) -> Self:
         """Begin, or go on where the same job was ended."""
         seed = check_seed(classifier.seed)
@@ -227,6 +222,7 @@ class _Job:
         build, options = choose_builder(classifier.network, classifier.network_options or {})
         name = network_name(classifier.network)
         origin = Origin(name, options, labels_key, seed, classifier.engine)
+        check_ranks(ranks, design.training, classifier.engine)
         for path in paths:
             open_cells(path, genes_in=asked.genes_in)  # which says what is wrong with it
         identities = [identity_of(path) for path in paths]
@@ -242,11 +238,14 @@ class _Job:
             },
             "version": version("cellclassifier"),
         }
-        folder = out.absolute().with_name(f"{out.name}.partial")
-        kept, note = KeptBlocks.begin(folder, manifest, [(0, 0)])
+        folder = partial_folder(out)
+        kept, note = KeptBlocks(folder, [(0, 0)]), ""
+        if ranks.is_first:
+            kept, note = KeptBlocks.begin(folder, manifest, [(0, 0)])
         if note:
             warnings.warn(f"began anew, not where '{folder}' ends: {note}", InputWarning, 4)
-        return cls(classifier, paths, identities, asked, counts, design, origin, build, kept)
+        settled = design, origin, build, kept
+        return cls(classifier, paths, identities, asked, counts, *settled, manifest, ranks)
 
     @contextmanager
     def opened(self) -> Iterator[StoredReference]:
@@ -281,6 +280,12 @@ class _Job:
         folder = self.kept.folder
         if not (folder / WHOLE).exists():
             self._write_cache(reference)
+        with self._opened_cache() as opened:
+            yield opened
+
+    @contextmanager
+    def _opened_cache(self) -> Iterator[tuple[CountsCache, npt.NDArray[np.intp]]]:
+        folder = self.kept.folder
         layout = CacheLayout(**json.loads((folder / WHOLE).read_text(encoding="utf-8")))
         cache = CountsCache.open(folder, layout)
         try:
@@ -325,6 +330,7 @@ class _Job:
         self, reference: StoredReference, cache: CountsCache, columns: npt.NDArray[np.intp]
     ) -> FittedNetwork:
         """Train."""
+        self.ranks.tell(CELLS, str(len(reference.label_space)))
         cells = PanelCells(
             reference.genes[columns],
             cache,
@@ -340,8 +346,32 @@ class _Job:
             seed=self.origin.seed,
             engine=self.origin.engine,
             watch=self.asked.watch,
-            checkpoints=Checkpoints(self.kept.folder),
+            upkeep=self._upkeep,
         )
+
+    @property
+    def _upkeep(self) -> Upkeep:
+        return Upkeep(Checkpoints(self.kept.folder), self.ranks)
+
+    def lend_hand(self, out: Path) -> CellTypeClassifier:
+        """Take part in the steps of the first process, and load the model that it writes."""
+        n_types = find_cells(self.ranks, self.kept.folder, self.manifest)
+        with self._opened_cache() as (cache, columns), suppress(OthersDone):
+            train_network(
+                self.build(len(columns), n_types, seed=self.origin.seed),
+                NormalisedRows(cache, cache.library_size, self.design.normalisation),
+                cache.codes,
+                self.design.training,
+                seed=self.origin.seed,
+                engine=self.origin.engine,
+                watch=self.asked.watch,
+                upkeep=self._upkeep,
+            )
+        self.ranks.hear(WRITTEN)
+        self.ranks.disband()
+        saved = CellTypeClassifier.load(out, engine=self.origin.engine)
+        self.classifier.model_, self.classifier.manifest_ = saved.model_, saved.manifest_
+        return self.classifier
 
     def facts(self, reference: StoredReference, cache: CountsCache) -> ReferenceFacts:
         """Return what the model file says of the reference."""
@@ -364,17 +394,3 @@ class _Job:
             reference.genes,
             files if several else (),
         )
-
-
-@contextmanager
-def _said_on_interrupt(folder: Path) -> Iterator[None]:
-    """Say of a training that is interrupted how it goes on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if not (folder / WHOLE).exists():
-            raise
-        raise KeyboardInterrupt(
-            f"interrupted: the counts and the finished epochs are kept in '{folder}'; run the same "
-            "command again, and it goes on"
-        ) from None

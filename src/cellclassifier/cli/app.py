@@ -8,12 +8,13 @@ from typing import NoReturn, TextIO
 
 from cyclopts import App, CycloptsError
 
+from cellclassifier.cli.launching import ARGUMENTS
+from cellclassifier.cli.seat import TRACEBACK, watched
 from cellclassifier.errors import CellClassifierError, InputWarning
 
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
-TRACEBACK = "CELLCLASSIFIER_TRACEBACK"
 
 # name -> the module of this package that holds it, and its line in the help
 COMMANDS = {
@@ -73,8 +74,10 @@ def build_app() -> App:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command; an error is one line on stderr and a non-zero status, never a traceback."""
     warnings.showwarning = _show_warning
+    ARGUMENTS.set(sys.argv[1:] if arguments is None else arguments)
     try:
-        build_app()(arguments)
+        with watched():
+            build_app()(arguments)
     except CellClassifierError as error:
         _fail(str(error), FAILED)
     except CycloptsError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from cellclassifier.cli.console import say, show_model
+from cellclassifier.cli.launching import ALONE, TogetherOptions
 from cellclassifier.cli.options import AS_FOUND, CellsOptions, Switch
 from cellclassifier.cli.report import command_line, reporting_to
 
@@ -40,6 +41,7 @@ def train(
     keep_cells: bool = True,
     report: Path | None = None,
     options: CellsOptions = AS_FOUND,
+    together: TogetherOptions = ALONE,
 ) -> None:
     """Train a classifier on labelled cells.
 
@@ -93,8 +95,10 @@ def train(
     report
         A page to look at, .html: what the model was trained on, and what to expect of it.
     """
+    ranks = together.join(out)
     import cellclassifier as cc
-    from cellclassifier.classifier.from_disk import ReferenceFiles, fit_file
+    from cellclassifier.classifier.from_disk import fit_file
+    from cellclassifier.classifier.reference_files import ReferenceFiles
     from cellclassifier.classifier.settings import choose_settings
     from cellclassifier.data import read_gene_list
     from cellclassifier.evaluation import read_label_map
@@ -133,8 +137,11 @@ def train(
                 watch_cells=watch_cells,
                 watch=watch,
             ),
+            ranks=ranks,
             **options.counts,
         )
+    if not ranks.is_first:
+        return
     show_model(out)
     say(f"wrote {out}")
     if report is not None:

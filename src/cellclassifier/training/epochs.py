@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cellclassifier.networks import keras
-from cellclassifier.training.checkpoints import Arrays, Checkpoints
 from cellclassifier.training.progress import Watcher
+from cellclassifier.training.shared_model import whole
+from cellclassifier.training.upkeep import Upkeep
 
 
 class Shuffled(Protocol):
@@ -35,8 +36,10 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         the last weights where there are no validation cells.
     watch
         Called after each epoch, and for those of an earlier run.
-    checkpoints, stage
-        Where the state is kept, and its name there.
+    upkeep
+        Where the state is kept, and which process this is.
+    stage
+        The name of the state there.
     """
 
     def __init__(
@@ -46,12 +49,12 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         *,
         patience: int | None = None,
         watch: Watcher,
-        checkpoints: Checkpoints,
+        upkeep: Upkeep,
         stage: str,
     ) -> None:
         super().__init__()
         self._batches, self._n_epochs, self._patience = batches, n_epochs, patience
-        self._watch, self._checkpoints, self._stage = watch, checkpoints, stage
+        self._watch, self._upkeep, self._stage = watch, upkeep, stage
         self.history: list[dict[str, float]] = []
         self._best_epoch, self._best_loss = 0, np.inf
         self._best: list[npt.NDArray[np.float32]] = []
@@ -83,7 +86,7 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         scores = {name: float(value) for name, value in (logs or {}).items()}
         self._note(scores)
         if self._best_epoch == epoch + 1 and "val_loss" in scores:
-            self._best = self.model.get_weights()
+            self._best = [whole(variable) for variable in self.model.weights]
         self._save()
         self._watch(epoch + 1, self._n_epochs, scores)
         self.model.stop_training = self._is_enough
@@ -100,18 +103,22 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         return self._patience is not None and bool(self.history) and waited >= self._patience
 
     def _save(self) -> None:
-        state: Arrays = {
-            f"variable_{number}": keras.ops.convert_to_numpy(variable)
+        state = {
+            f"variable_{number}": whole(variable)
             for number, variable in enumerate(_variables(self.model))
         }
+        if not self._upkeep.ranks.is_first:
+            return
         state |= {f"best_{number}": values for number, values in enumerate(self._best)}
         state_of_rng = self._batches.rng.bit_generator.state
         facts = {"history": self.history, "rng": dict(state_of_rng)}
-        self._checkpoints.save(self._stage, facts, state)
+        self._upkeep.checkpoints.save(self._stage, facts, state)
 
     def _restore(self, model: keras.Model) -> None:
         """Go on where an earlier run was ended, if there was one."""
-        kept = self._checkpoints.load(self._stage)
+        kept = self._upkeep.checkpoints.load(self._stage)
+        n_done = 0 if kept is None else len(kept[0]["history"])
+        self._upkeep.ranks.agree(f"epochs done of '{self._stage}'", str(n_done))
         if kept is None:
             return
         facts, arrays = kept

@@ -24,13 +24,14 @@ from cellclassifier.networks import (
     predict_logits,
 )
 from cellclassifier.training.adam import train_by_adam
-from cellclassifier.training.checkpoints import Checkpoints
 from cellclassifier.training.config import TrainingConfig
 from cellclassifier.training.examples import Examples
 from cellclassifier.training.lbfgs import train_by_lbfgs
 from cellclassifier.training.progress import Watcher, watch_nothing
+from cellclassifier.training.ranks import Ranks
 from cellclassifier.training.softmax_loss import DenseWeights
 from cellclassifier.training.stacking import check_wide_deep, train_by_stacking
+from cellclassifier.training.upkeep import NO_UPKEEP, Upkeep
 from cellclassifier.trust import calibrate_temperature
 
 
@@ -139,7 +140,7 @@ def train_network(
     seed: int = 0,
     engine: Engine = "keras",
     watch: Watcher = watch_nothing,
-    checkpoints: Checkpoints | None = None,
+    upkeep: Upkeep = NO_UPKEEP,
 ) -> TrainingRecord:
     """Train `model` in place; the same seed on the same machine gives the same bits.
 
@@ -160,18 +161,24 @@ def train_network(
         What runs the gradient steps: Keras, or the low-level twin.
     watch
         Called after each epoch.
-    checkpoints
+    upkeep
         Where the state is kept after each epoch that Keras trains, for a call with the same
-        arguments to go on from; None keeps none.
+        arguments to go on from, and which of how many processes this is.
+
+    Raises
+    ------
+    OthersDone
+        This is not the first of several processes, and its part is done.
     """
     check_engine(engine)
+    check_ranks(upkeep.ranks, config, engine)
     n_types = model.output_shape[-1]
     examples = Examples(expression, codes, config.cell_weights(codes, n_types))
     if config.solver == "stacked":
         if engine != "keras":
             raise InputError(f"the solver 'stacked' runs on the engine 'keras', not {engine!r}")
-        return _train_stacked(model, examples, config, seed, watch, checkpoints)
-    solve = _solver(config, engine, checkpoints)
+        return _train_stacked(model, examples, config, seed, watch, upkeep)
+    solve = _solver(config, engine, upkeep)
     rng = np.random.default_rng(seed)
     kept, apart = stratified_split(codes, config.validation_fraction, rng)
     training, validation = examples[kept], examples[apart]
@@ -199,6 +206,7 @@ def train_network(
         again = replace(config, epochs=best_epoch, patience=None)
         solve(logits, examples, examples[apart[:0]], again, np.random.default_rng(seed), watch)
         training = examples
+    upkeep.ranks.leave_to_first()
     divide_logits(model, temperature)
     return TrainingRecord(
         n_cells=len(training),
@@ -212,13 +220,29 @@ def train_network(
     )
 
 
+def check_ranks(ranks: Ranks, config: TrainingConfig, engine: Engine) -> None:
+    """Refuse several processes where the steps cannot be shared.
+
+    Raises
+    ------
+    InputError
+        The network is not trained by Keras step by step.
+    """
+    if ranks.are_several and (config.solver == "lbfgs" or engine != "keras"):
+        raise InputError(
+            f"{ranks.count} processes train by gradient steps of Keras, and neither by L-BFGS (the "
+            "network linear) nor on the engine lowlevel: take another network, such as wide-deep "
+            "or mlp, or one process"
+        )
+
+
 def _train_stacked(
     model: keras.Model,
     examples: Examples,
     config: TrainingConfig,
     seed: int,
     watch: Watcher,
-    checkpoints: Checkpoints | None,
+    upkeep: Upkeep,
 ) -> TrainingRecord:
     """Train an ensemble, and make it the weights of `model`."""
     n_hidden = check_wide_deep(model)
@@ -229,7 +253,7 @@ def _train_stacked(
         watch(epoch, n_epochs, scores)
 
     stacked = train_by_stacking(
-        examples, model.output_shape[-1], n_hidden, config, seed, follow, checkpoints
+        examples, model.output_shape[-1], n_hidden, config, seed, follow, upkeep
     )
     logits = logits_model(model)
     stacked.layers_before.put_into(logits)
@@ -254,11 +278,11 @@ def _held_out(rows: Rows, logits: npt.NDArray[np.float32]) -> HeldOut | None:
     return HeldOut(rows, logits) if len(rows) else None
 
 
-def _solver(config: TrainingConfig, engine: Engine, checkpoints: Checkpoints | None) -> Solver:
+def _solver(config: TrainingConfig, engine: Engine, upkeep: Upkeep) -> Solver:
     if config.solver == "lbfgs":
         return train_by_lbfgs
     if engine == "keras":
-        return partial(train_by_adam, checkpoints=checkpoints)
+        return partial(train_by_adam, upkeep=upkeep)
     # here, since it needs TensorFlow, which is an extra
     from cellclassifier.training.lowlevel import train_by_lowlevel
 

@@ -38,8 +38,8 @@ def check_list(path: Path) -> None:
     """
     if path.suffix.lower() == PARQUET and importlib.util.find_spec("pyarrow") is None:
         raise MissingExtraError(
-            f"writing '{path.name}' needs the package pyarrow: pip install pyarrow; "
-            "or write a .csv or .csv.gz"
+            f"writing '{path.name}' needs the package pyarrow: "
+            "pip install 'cellclassifier[parquet]'; or write a .csv or .csv.gz"
         )
 
 

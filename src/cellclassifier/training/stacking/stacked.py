@@ -17,7 +17,6 @@ from cellclassifier.data import sparse_views, stratified_folds
 from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.data.row_sources import row_blocks, rows_in_blocks, views_of_source
 from cellclassifier.data.splitting import Rows
-from cellclassifier.training.checkpoints import Checkpoints
 from cellclassifier.training.config import TrainingConfig
 from cellclassifier.training.examples import Examples
 from cellclassifier.training.progress import Watcher
@@ -33,6 +32,7 @@ from cellclassifier.training.stacking.mapping import MAX_LOGITS, LogitMap, fit_m
 from cellclassifier.training.stacking.paths import MAX_CELLS, Head, fit_heads
 from cellclassifier.training.stacking.towers import Towers, train_towers
 from cellclassifier.training.stacking.weights import stacking_weights
+from cellclassifier.training.upkeep import NO_UPKEEP, Upkeep
 from cellclassifier.trust import calibrate_temperature
 
 NEAREST, NEAR, CONCAVE = range(3)
@@ -100,7 +100,7 @@ def train_by_stacking(
     config: TrainingConfig,
     seed: int,
     watch: Watcher,
-    checkpoints: Checkpoints | None = None,
+    upkeep: Upkeep = NO_UPKEEP,
 ) -> Stacked:
     """Train an ensemble, and weigh its members by cells that they have not seen.
 
@@ -118,8 +118,9 @@ def train_by_stacking(
         Of folds, samples and towers.
     watch
         Called after each epoch of the towers.
-    checkpoints
-        Where their state is kept after each epoch; None keeps none.
+    upkeep
+        Where their state is kept after each epoch, and which of how many processes this is. All of
+        them train the towers; the first one does all else.
     """
     rng = np.random.default_rng(seed)
     folds = stratified_folds(examples.codes, N_FOLDS, rng)
@@ -128,7 +129,8 @@ def train_by_stacking(
     for fold, (_, apart) in enumerate(folds):
         seen[apart, fold] = False
     n_units = n_hidden // N_TOWERS
-    towers = train_towers(views[NEAR], seen, n_types, n_units, config, rng, watch, checkpoints)
+    towers = train_towers(views[NEAR], seen, n_types, n_units, config, rng, watch, upkeep)
+    upkeep.ranks.leave_to_first()
     *by_fold, final, far_trial, far = _fit_all(views, folds, n_types, config, rng)
 
     n_members = len(by_fold[0]) + 1

@@ -9,11 +9,19 @@ from scipy import sparse
 
 from cellclassifier.networks import keras, times_dense
 from cellclassifier.training.batches import BatchReader, mixed_order
-from cellclassifier.training.checkpoints import Checkpoints
 from cellclassifier.training.config import TrainingConfig
 from cellclassifier.training.epochs import Epochs
 from cellclassifier.training.examples import Examples
 from cellclassifier.training.progress import Watcher
+from cellclassifier.training.ranks import ALONE, Ranks
+from cellclassifier.training.shared_model import (
+    Batch,
+    cross_entropy,
+    filled_up,
+    is_by_units,
+    shared_model,
+)
+from cellclassifier.training.upkeep import NO_UPKEEP, Upkeep
 
 DROPOUT = 0.5
 WEIGHT_DECAY = 0.01
@@ -71,7 +79,7 @@ def train_towers(
     config: TrainingConfig,
     rng: np.random.Generator,
     watch: Watcher,
-    checkpoints: Checkpoints | None = None,
+    upkeep: Upkeep = NO_UPKEEP,
 ) -> Towers:
     """Train one tower for each column of `seen`, on its cells only, all in one pass.
 
@@ -89,26 +97,23 @@ def train_towers(
         Orders the cells and draws the first weights.
     watch
         Called after each epoch.
-    checkpoints
-        Where the state is kept after each epoch; None keeps none.
+    upkeep
+        Where the state is kept after each epoch, and which of how many processes this is.
     """
     centre, scale = _centre_and_scale(examples)
-    batches = _Batches(examples, seen, (centre, scale), config, rng)
-    with batches.reader:
-        model = _build(len(centre), seen.shape[1], n_units, n_types, int(rng.integers(2**31)))
+    # any seed: only what it is built of tells how it is shared
+    shape = len(centre), seen.shape[1], n_units, n_types
+    whole = is_by_units(_build(*shape, seed=0), upkeep.ranks)
+    batches = _Batches(examples, seen, (centre, scale), config, rng, upkeep.ranks, whole=whole)
+    model = _build(*shape, int(rng.integers(2**31)))
+    with batches.reader, shared_model(model, upkeep.ranks) as trained:
         schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, batches.n_steps)
-        model.compile(
+        trained.compile(
             optimizer=keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            loss=cross_entropy(upkeep.ranks),
         )
-        epochs = Epochs(
-            batches,
-            batches.n_epochs,
-            watch=watch,
-            checkpoints=checkpoints or Checkpoints(),
-            stage="towers",
-        )
-        epochs.run(model)
+        epochs = Epochs(batches, batches.n_epochs, watch=watch, upkeep=upkeep, stage="towers")
+        epochs.run(trained)
     kernel, bias, head_kernel, head_bias = model.get_weights()
     kernel = kernel * np.float32(scale)
     bias = bias - centre @ kernel
@@ -126,16 +131,20 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
         standard: tuple[Floats, float],
         config: TrainingConfig,
         rng: np.random.Generator,
+        ranks: Ranks = ALONE,
+        *,
+        whole: bool = False,
     ) -> None:
         super().__init__()
         self._examples, self._seen, self._standard, self.rng = examples, seen, standard, rng
         n_cells = len(examples)
         wanted = config.epochs * math.ceil(n_cells / config.batch_size)
-        self._batch_size = config.batch_size if wanted <= MAX_STEPS else MAX_BATCH
-        self._batch_size = min(self._batch_size, n_cells)
+        wanted_size = config.batch_size if wanted <= MAX_STEPS else MAX_BATCH
+        self.size = min(wanted_size, n_cells)
         self.n_epochs = max(1, min(config.epochs, MAX_STEPS // len(self)))
         self.n_steps = self.n_epochs * len(self)
-        self.reader = BatchReader(examples, self._batch_size, self._new_order())
+        self._n_rows = self.size if whole else ranks.share(self.size)
+        self.reader = BatchReader(examples, self.size, self._new_order(), ranks, whole=whole)
 
     def _new_order(self) -> npt.NDArray[np.intp]:
         return mixed_order(len(self._examples), self.rng)
@@ -145,15 +154,18 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self.reader.begin(self._new_order())
 
     def __len__(self) -> int:
-        return max(1, len(self._examples) // self._batch_size)
+        return max(1, len(self._examples) // self.size)
 
-    def __getitem__(self, index: int) -> tuple[Floats, npt.NDArray[np.int32], Floats]:
+    def __getitem__(self, index: int) -> Batch:
         rows, part = self.reader[index]
         seen = self._seen[rows]
         centre, scale = self._standard
-        inputs = (part.expression.toarray() - centre) * np.float32(scale)
+        inputs = part.expression.toarray()
+        inputs -= centre  # in place: megabytes a step
+        inputs *= np.float32(scale)
         codes = np.repeat(part.codes[:, None], seen.shape[1], axis=1)
-        return inputs, codes, seen * part.cell_weights[:, None]
+        weights = seen * part.cell_weights[:, None]
+        return filled_up(inputs, codes, weights, self._n_rows)
 
 
 def _build(n_genes: int, n_towers: int, n_units: int, n_types: int, seed: int) -> keras.Model:
