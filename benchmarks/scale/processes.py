@@ -3,9 +3,10 @@
     PYTHONPATH=benchmarks/accuracy python benchmarks/scale/processes.py
 
 Each way is measured in turn, several times over: "one" is one process on the first core; "two" are
-two processes, each on a core of its own, as `train --processes 2` shares the steps, by units; in
-"added" two share them by cells, and add up their gradients. The cells are drawn: 4,000 genes, 10
-types, 320 values a cell. Seconds are those of epochs after the first, which compiles;
+two processes, each on a core of its own, as `train --processes 2` shares the steps: by units, but
+for cnn by cells; in "added" two share them by cells, and add up their gradients. The cells are
+drawn: 4,000 genes, 10 types, 320 values a cell. Seconds are those of epochs after the first, which
+compiles;
 "cells_per_second" is their median, "cpu_ms" the processor's time a step in each process, which
 tells more where other work runs beside, and "loss" the last one. Medians over all repeats go to
 benchmarks/results/scale_processes.jsonl.
@@ -33,7 +34,7 @@ batch_size, n_steps, number, count = int(batch_size), int(n_steps), int(number),
 os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[number]})
 import numpy as np
 from scipy import sparse
-from cellclassifier.networks import build_mlp, logits_model
+from cellclassifier.networks import build_cnn, build_mlp, logits_model
 from cellclassifier.training import ALONE, Meeting, Ranks, TrainingConfig, Upkeep, shared_model
 from cellclassifier.training.adam import train_by_adam
 from cellclassifier.training.examples import Examples
@@ -52,8 +53,9 @@ def watch(epoch, n_epochs, scores):
     marks.append((time.perf_counter(), time.process_time()))
     last[:] = [scores["loss"]]
 config = TrainingConfig(epochs=n_epochs, batch_size=batch_size, patience=None)
-if network == "mlp":
-    model = logits_model(build_mlp(n_genes, n_types))
+build = {"mlp": build_mlp, "cnn": build_cnn}.get(network)
+if build is not None:
+    model = logits_model(build(n_genes, n_types))
     train_by_adam(model, examples, examples[codes[:0]], config, rng, watch, Upkeep(ranks=ranks))
 else:
     seen = np.arange(n_cells)[:, None] % 4 != np.arange(4)
@@ -110,7 +112,7 @@ def is_of(own: list[object], old: Row) -> bool:
 def main() -> None:
     """Measure all ways in turn; print and save."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", nargs="+", choices=["mlp", "wide-deep"])
+    parser.add_argument("--networks", nargs="+", choices=["mlp", "wide-deep", "cnn"])
     parser.add_argument("--batch-sizes", nargs="+", type=int, default=[64, 256, 1024])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--steps", type=int, default=40, help="of an epoch")
@@ -118,7 +120,9 @@ def main() -> None:
     args = parser.parse_args()
     for network in args.networks or ["mlp", "wide-deep"]:
         for batch_size in args.batch_sizes:
-            rows: dict[str, list[Row]] = {way: [] for way in WAYS}
+            # for cnn the other two are the same
+            ways = [way for way in WAYS if (network, way) != ("cnn", "added")]
+            rows: dict[str, list[Row]] = {way: [] for way in ways}
             for _ in range(args.repeats):
                 for way, of_way in rows.items():
                     of_way.append(measured(way, network, batch_size, args.steps))
