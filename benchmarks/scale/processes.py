@@ -4,9 +4,10 @@
 
 Each way is measured in turn, several times over: "one" is one process on the first core; "two" are
 two processes, each on a core of its own, as `train --processes 2` shares the steps: by units, but
-for cnn by cells; in "added" two share them by cells, and add up their gradients. The cells are
-drawn: 4,000 genes, 10 types, 320 values a cell. Seconds are those of epochs after the first, which
-compiles;
+for cnn by cells; in "added" two share them by cells, and add up their gradients; in "apart" two
+train a network each, with nothing shared, and their cells are summed: what two cores of the machine
+give at most, which share its memory and often a core of the silicon. The cells are drawn: 4,000
+genes, 10 types, 320 values a cell. Seconds are those of epochs after the first, which compiles;
 "cells_per_second" is their median, "cpu_ms" the processor's time a step in each process, which
 tells more where other work runs beside, and "loss" the last one. Medians over all repeats go to
 benchmarks/results/scale_processes.jsonl.
@@ -25,7 +26,7 @@ from statistics import median
 from record import Row, provenance, save
 
 RESULTS = "scale_processes.jsonl"
-WAYS = {"one": 1, "two": 2, "added": 2}
+WAYS = {"one": 1, "two": 2, "added": 2, "apart": 2}
 KEYS = ("network", "batch_size", "way")
 MEASURE = """
 import json, os, sys, time
@@ -68,11 +69,12 @@ print(json.dumps({"seconds": [wall for wall, _ in steps], "loss": last[0],
 
 
 def measured(way: str, network: str, batch_size: int, n_steps: int) -> Row:
-    """Return what the first process says."""
+    """Return what the first process says, or of processes apart both together."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{listening.getsockname()[1]}"
-    count = WAYS[way]
+    n_processes = WAYS[way]
+    count = 1 if way == "apart" else n_processes
     # one thread each, as on one core
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     asked = [way, network, str(batch_size), str(n_steps), address]
@@ -84,13 +86,16 @@ def measured(way: str, network: str, batch_size: int, n_steps: int) -> Row:
             text=True,
             env=environment,
         )
-        for number in range(count)
+        for number in range(n_processes)
     ]
     said = [process.communicate()[0] for process in processes]
     if any(process.returncode for process in processes):
         raise SystemExit(f"a process of '{way}' ended badly")
-    row: Row = json.loads(said[0].splitlines()[-1])
-    return row
+    rows: list[Row] = [json.loads(one.splitlines()[-1]) for one in said if one]
+    if way == "apart":  # as if one process had taken the cells of both
+        pairs = zip(*(row["seconds"] for row in rows), strict=True)
+        rows[0]["seconds"] = [1 / sum(1 / seconds for seconds in pair) for pair in pairs]
+    return rows[0]
 
 
 def summary(rows: list[Row], n_cells: int) -> Row:
