@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 from streamed_cells import (
     Interrupting,
     drawn,
@@ -142,6 +142,18 @@ def test_a_scheduler_without_workers(classifier, path, tmp_path, monkeypatch):
         steps = in_blocks_of(500, dask=empty.scheduler_address)
         with pytest.raises(ClusterError, match="no Dask scheduler with a worker answers"):
             annotate_file(classifier, path, tmp_path / "named.h5ad", streaming=steps)
+
+
+def test_workers_that_are_all_gone_are_missed(monkeypatch):
+    monkeypatch.setattr(on_dask, "PATIENCE", 0.5)
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0") as empty,
+        Client(empty) as client,
+    ):
+        waiting = client.map(abs, [1, 2])
+        with pytest.raises(ClusterError, match=r"has had no worker for 1\.0 seconds") as raised:
+            list(on_dask._finished(client, waiting, "tcp://host:1"))
+    assert "cannot import cellclassifier" in str(raised.value)
 
 
 @pytest.mark.parametrize("address", ["", "localhost:8786", "local:", "local:x", "four"])

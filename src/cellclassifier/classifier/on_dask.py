@@ -7,6 +7,7 @@ over the network, a block that is named twice is the same, and work that ends ca
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -33,6 +34,8 @@ MODEL = "model.keras"
 PART_BLOCKS = 8
 # in seconds, for a scheduler to answer and a worker to be there
 PATIENCE = 30
+# looks in a row that find no worker at work
+MAX_EMPTY = 2
 # any free port, for the pages of a scheduler that is begun here
 LOOPBACK = "127.0.0.1:0"
 LOCAL = re.compile(r"local(?::(\d+))?")
@@ -124,14 +127,42 @@ def named_on_dask(address: str, job: Job, missing: Sequence[int]) -> Iterator[in
     """
     parts = [missing[n : n + PART_BLOCKS] for n in range(0, len(missing), PART_BLOCKS)]
     with connected(address) as client:
-        from distributed import as_completed
-
         futures = client.map(name_part, parts, job=job, pure=False)
         try:
-            for future in as_completed(futures):
+            for future in _finished(client, futures, address):
                 yield _result(future, address)
         finally:
             client.cancel(futures)
+
+
+def _finished(client: "Client", futures: Sequence[Any], address: str) -> Iterator[Any]:
+    """Yield each future when it is finished.
+
+    Raises
+    ------
+    ClusterError
+        There are no workers any more.
+    """
+    from distributed import wait
+
+    waiting, n_empty = set(futures), 0
+    while waiting:
+        try:
+            done, waiting = wait(waiting, timeout=PATIENCE, return_when="FIRST_COMPLETED")
+        except TimeoutError:
+            # a nanny begins a worker anew where it ends, and so for ever where it cannot begin
+            n_empty = 0 if client.nthreads() else n_empty + 1
+            if n_empty < MAX_EMPTY:
+                continue
+            raise ClusterError(
+                f"the Dask scheduler at '{address}' has had no worker for {n_empty * PATIENCE} "
+                "seconds, and their logs say why: most often they cannot import cellclassifier. "
+                "What is named is kept: run the same command again, and it goes on"
+            ) from None
+        except CancelledError:
+            raise _gone(address) from None
+        n_empty = 0
+        yield from done
 
 
 @contextmanager
@@ -180,7 +211,7 @@ def connected(address: str) -> Iterator["Client"]:
 
 
 def _result(future: Any, address: str) -> int:  # noqa: ANN401  (distributed has no types)
-    from distributed import CancelledError, KilledWorker
+    from distributed import KilledWorker
 
     try:
         return cast("int", future.result())
@@ -190,10 +221,14 @@ def _result(future: Any, address: str) -> int:  # noqa: ANN401  (distributed has
             f"want of memory: give them more, or less to do at a time (--block-cells) ({error})"
         ) from error
     except CancelledError as error:
-        raise ClusterError(
-            f"the Dask scheduler at '{address}' is gone. What is named is kept: run the same "
-            "command again with a scheduler, or without, and it goes on"
-        ) from error
+        raise _gone(address) from error
+
+
+def _gone(address: str) -> ClusterError:
+    return ClusterError(
+        f"the Dask scheduler at '{address}' is gone. What is named is kept: run the same command "
+        "again with a scheduler, or without, and it goes on"
+    )
 
 
 def name_part(numbers: Sequence[int], job: Job) -> int:

@@ -57,8 +57,8 @@ def read_rows(
     """
     if not hasattr(matrix, "indptr") and not hasattr(matrix, "format"):
         return _dense_rows(matrix, start, stop)
-    if buffers is not None and isinstance(matrix, CSRDataset) and matrix.backend == "hdf5":
-        return _rows_into(buffers, matrix, start, stop)
+    if isinstance(matrix, CSRDataset) and matrix.backend == "hdf5":
+        return _rows_into(Buffers() if buffers is None else buffers, matrix, start, stop)
     return sparse.csr_matrix(matrix[start:stop])
 
 
