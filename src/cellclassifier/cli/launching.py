@@ -94,7 +94,7 @@ class TogetherOptions:
             return ALONE
         meeting = Meeting(
             seat.coordinator,
-            Ranks(seat.number, seat.count),
+            Ranks(seat.number, seat.count, on_one_machine=seat.n_here == seat.count),
             max(1, _n_cores() // seat.n_here) if seat.n_here > 1 else None,
             seat.number if seat.n_here > 1 else None,
         )

@@ -76,8 +76,9 @@ class BatchReader:
     ranks
         Which process this is: it reads its part of each batch only.
     whole
-        Whether it is given the whole batches all the same: processes exchange what they read, the
-        sparse rows of some thousand cells at a time.
+        Whether it is given the whole batches all the same. On one machine it reads them, which
+        another process has just done; on several, processes exchange what they read, the sparse
+        rows of some thousand cells at a time.
 
     Examples
     --------
@@ -96,8 +97,9 @@ class BatchReader:
         *,
         whole: bool = False,
     ) -> None:
-        self._examples, self._batch_size, self._ranks = examples, batch_size, ranks
+        self._examples, self._batch_size = examples, batch_size
         self._given_to = ALONE if whole else ranks
+        self._ranks = ALONE if whole and ranks.on_one_machine else ranks
         # batches never lie across two readings
         self._n_read = max(POOL_CELLS // batch_size, 1)
         self._ahead = ThreadPoolExecutor(1)

@@ -44,6 +44,8 @@ class Ranks:
         From 0.
     count
         How many there are; 1 for the usual training.
+    on_one_machine
+        Whether all of them are, where what one reads costs the others next to nothing.
 
     Examples
     --------
@@ -55,6 +57,7 @@ class Ranks:
 
     number: int = 0
     count: int = 1
+    on_one_machine: bool = False
 
     @property
     def is_first(self) -> bool:
