@@ -1,0 +1,102 @@
+"""The tables of the records on large files stand in the results."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DECISIONS = ROOT / "docs" / "decisions"
+
+
+def rows_of(name):
+    text = (ROOT / "benchmarks" / "results" / f"{name}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def record(number):
+    return next(DECISIONS.glob(f"{number}-*.md")).read_text(encoding="utf-8")
+
+
+def line_of(values):
+    return f"| {' | '.join(map(str, values))} |"
+
+
+def naming_lines():
+    rows = [row for row in rows_of("scale") if "times_read" in row and "CellTypist" not in row]
+    for row in rows:
+        yield line_of(
+            [
+                row["kind"], f"{row['n_cells']:,}", row["work"], f"{row['seconds']:.1f}",
+                f"{row['times_read_by_anndata']:.1f}", f"{row['times_read']:.1f}",
+                f"{row['cells_per_second']:,}", f"{row['peak_mb']:.0f}",
+            ]
+        )  # fmt: skip
+
+
+def peer_lines():
+    for row in rows_of("scale"):
+        if row.get("work") in ("beside CellTypist", "CellTypist"):
+            name = "cellclassifier" if "beside" in row["work"] else "CellTypist"
+            yield line_of(
+                [
+                    name, f"{row['seconds']:.1f}", f"{row['cells_per_second']:,}",
+                    f"{row['peak_mb']:,.0f}",
+                ]
+            )  # fmt: skip
+
+
+def process_lines():
+    found = {}
+    for row in rows_of("scale_processes"):
+        found.setdefault((row["network"], row["batch_size"]), {})[row["way"]] = row
+    for (network, size), of_way in found.items():
+        shown = [
+            f"{of_way[way]['times_one']:.2f}" if way in of_way else ""
+            for way in ("two", "exchanged", "added", "apart")
+        ]
+        yield line_of([network, size, *shown])
+
+
+def training_lines():
+    for row in rows_of("scale_train"):
+        if row["way"] == "resumed":  # after a kill: only its model says something
+            continue
+        scan = "" if row["scan_seconds"] is None else f"{row['scan_seconds']:.1f}"
+        yield line_of(
+            [
+                f"{row['n_cells']:,}", row["way"],
+                ", ".join(f"{value:.1f}" for value in row["pass_seconds"]),
+                ", ".join(f"{value:.1f}" for value in row["epoch_seconds"]),
+                scan, f"{row['rest_seconds']:.1f}", f"{row['peak_mb']:,}", row["model"][:8],
+            ]
+        )  # fmt: skip
+
+
+TABLES = [
+    ("0029", training_lines, 3),
+    ("0031", process_lines, 3),
+    ("0032", naming_lines, 16),
+    ("0032", peer_lines, 2),
+]
+
+
+@pytest.mark.parametrize(("number", "lines", "n_lines"), TABLES)
+def test_the_table_stands_in_the_results(number, lines, n_lines):
+    expected, text = list(lines()), record(number).splitlines()
+    assert len(expected) >= n_lines
+    assert [line for line in expected if line not in text] == []
+
+
+def test_what_is_said_of_the_rows_holds():
+    models = {row["way"]: row["model"] for row in rows_of("scale_train") if row["n_cells"] == 20000}
+    assert len(models) == 3
+    assert len(set(models.values())) == 1  # from disk, from memory, and killed in between
+    naming = {
+        row["n_cells"]: row
+        for row in rows_of("scale")
+        if row.get("work") == "annotations" and row["kind"] == "h5ad, uncompressed"
+    }
+    assert naming[500_000]["peak_mb"] <= 1.02 * naming[100_000]["peak_mb"] < 1000
+    largest = max(rows_of("scale_train"), key=lambda row: row["n_cells"])
+    assert largest["n_cells"] == 500_000
