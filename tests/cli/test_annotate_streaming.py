@@ -126,12 +126,17 @@ def many_cells(path, n_cells, n_genes=60, genes_per_cell=None):
 
 
 def begun(*arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "cellclassifier", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    # a process inherits it where Ctrl-C is ignored, as in the background of a shell
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "cellclassifier", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import inspect
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from importlib import import_module
 from importlib.metadata import version
 
@@ -271,6 +271,13 @@ def test_help_of_a_command(command, capsys, name):
     assert summary in " ".join(capsys.readouterr().out.split())
 
 
+def options_of(parameter):
+    """Return the names of options that a parameter stands for: of a group, those of its fields."""
+    if is_dataclass(parameter.annotation):
+        return [field.name for field in fields(parameter.annotation)]
+    return [parameter.name]
+
+
 @pytest.mark.parametrize("name", ["train", "annotate", "evaluate", "inspect", "genes", "demo"])
 def test_help_comes_from_the_docstring(command, capsys, name):
     assert command(name, "--help") == 0
@@ -278,7 +285,8 @@ def test_help_comes_from_the_docstring(command, capsys, name):
     module, summary = COMMANDS[name]
     function = getattr(import_module(f"cellclassifier.cli.{module}"), name)
     assert inspect.getdoc(function).splitlines()[0] == summary
-    for option in inspect.signature(function).parameters:
+    parameters = inspect.signature(function).parameters.values()
+    for option in [name for parameter in parameters for name in options_of(parameter)]:
         spelled = {"as_json": "json"}.get(option, option).replace("_", "-")
         assert f"--{spelled}" in shown or spelled.upper() in shown
 

@@ -93,9 +93,10 @@ class SoftmaxLoss:
         spread = float((np.maximum(square - mean**2, 0) * relative**2).sum())
         norm = np.sqrt(max(spread, float(np.finfo(np.float32).tiny)))
         scale = (relative / norm).astype(np.float32)
+        values = scale[expression.indices]
+        values *= expression.data
         scaled = sparse.csr_matrix(
-            (expression.data * scale[expression.indices], expression.indices, expression.indptr),
-            shape=expression.shape,
+            (values, expression.indices, expression.indptr), shape=expression.shape
         )
         centre = (mean * scale).astype(np.float32)
         by_cell_and_gene = scaled, scaled.T.tocsr()

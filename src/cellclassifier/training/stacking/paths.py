@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Lock
 
 import numpy as np
 from scipy.optimize import OptimizeResult
@@ -65,14 +66,21 @@ def descent_path(examples: Examples, n_types: int, head: Head) -> list[DenseWeig
     list of DenseWeights
         For expression as it is, one for each checkpoint.
     """
+    return _descended(_loss_of(examples, n_types, head), head)
+
+
+def _loss_of(examples: Examples, n_types: int, head: Head) -> SoftmaxLoss:
     if head.balanced:
         sizes = np.bincount(examples.codes, minlength=n_types)
         weights = (1 / np.maximum(sizes, 1))[examples.codes].astype(np.float32)
         examples = replace(examples, cell_weights=weights)
     # several heads are fitted at once, each on a thread
-    loss = SoftmaxLoss.of(
+    return SoftmaxLoss.of(
         examples, n_types, head.penalty, gene_scaled=head.gene_scaled, n_threads=1
     )
+
+
+def _descended(loss: SoftmaxLoss, head: Head) -> list[DenseWeights]:
     kept: list[DenseWeights] = []
     iteration = 0
 
@@ -100,10 +108,14 @@ def fit_heads(
     tasks
         In any order; they are done on all cores.
     """
+    # to make a head's matrices takes twice the memory that they take
+    making = Lock()
 
     def fit(task: tuple[Head, Rows]) -> list[DenseWeights]:
         head, rows = task
-        return descent_path(views[head.view][rows], n_types, head)
+        with making:
+            loss = _loss_of(views[head.view][rows], n_types, head)
+        return _descended(loss, head)
 
     # each holds its cells, twice: where they come from disk, no more of them than memory allows
     from_disk = isinstance(views[0].stored, NormalisedRows)
