@@ -34,8 +34,8 @@ from leaderboard import Difference, difference, newest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from methods import Method
-from record import RESULTS, ROOT, Row, provenance, shared_data
-from rows import Rows, as_text, measured_commit, packed
+from record import RESULTS, ROOT, Row, measured_commit, provenance, shared_data
+from rows import Rows, as_text, packed
 from tasks import LABELS_KEY, LIBRARY_SIZE_KEY, SEED, TASKS
 
 import cellclassifier as cc

@@ -7,7 +7,8 @@ import os
 import platform
 import subprocess
 from collections.abc import Callable
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +32,35 @@ def shared_data(name: str) -> Path:
 
 def provenance(data: Path) -> Row:
     """Return what is needed to repeat a row."""
-    commit = subprocess.run(
-        ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout.strip()
     return {
-        "commit": commit,
+        "commit": measured_commit(),
         "data": data.name,
         "data_sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
-        "versions": {name: version(name) for name in PACKAGES}
-        | {"python": platform.python_version()},
+        "versions": installed_versions() | {"python": platform.python_version()},
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
+
+
+def measured_commit() -> str:
+    """Return the commit, dirty if anything but results differs from it."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(ROOT), *words]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        return done.stdout.strip()
+
+    changed = git("status", "--porcelain", "--", "src", "benchmarks", ":!benchmarks/results")
+    return git("describe", "--always", "--exclude=*") + ("-dirty" if changed else "")
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of the packages that results depend on, of those that are installed."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def save(name: str, rows: list[Row], replaces: Callable[[Row], bool]) -> None:

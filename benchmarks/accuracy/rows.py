@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import subprocess
 import zlib
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from exchange import Cells, Named, Problem
 from methods import Method
-from record import ROOT, Row, provenance, shared_data
+from record import Row, provenance, shared_data
 from tasks import LABELS_KEY, LIBRARY_SIZE_KEY, SEED, Split, Task
 
 from cellclassifier.evaluation.metrics import (
@@ -174,15 +173,3 @@ def correct_cells(row: Row) -> npt.NDArray[np.bool_]:
 def predicted_codes(row: Row) -> npt.NDArray[np.uint8]:
     """Return the predicted types of a row's test cells, as positions in its `types`."""
     return np.frombuffer(zlib.decompress(base64.b64decode(row["predicted"])), dtype=np.uint8)
-
-
-def measured_commit() -> str:
-    """Return the commit, dirty if anything but results differs from it."""
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(ROOT), *words]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        return done.stdout.strip()
-
-    changed = git("status", "--porcelain", "--", "src", "benchmarks", ":!benchmarks/results")
-    return git("describe", "--always", "--exclude=*") + ("-dirty" if changed else "")

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from exchange import Named
 from methods import Method, choose_methods
-from record import RESULTS
-from rows import Rows, key_of, make_row, measured_commit, problem_of
+from record import RESULTS, measured_commit
+from rows import Rows, key_of, make_row, problem_of
 from tasks import Split, Task, choose_tasks
 
 RESULTS_FILE = RESULTS / "accuracy.jsonl"

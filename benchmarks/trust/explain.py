@@ -18,8 +18,8 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
-from record import Row, save
-from rows import files_of, measured_commit
+from record import Row, measured_commit, save
+from rows import files_of
 from tasks import LABELS_KEY, LIBRARY_SIZE_KEY, SEED, choose_tasks, relabelled
 
 import cellclassifier as cc

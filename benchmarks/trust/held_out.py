@@ -13,7 +13,7 @@ from unittest.mock import patch
 import numpy as np
 import numpy.typing as npt
 from environments import cache_folder
-from rows import measured_commit
+from record import measured_commit
 from tasks import LABELS_KEY, LIBRARY_SIZE_KEY, SEED, Task
 
 import cellclassifier as cc

@@ -22,8 +22,8 @@ import anndata as ad
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from record import Row, save
-from rows import files_of, measured_commit
+from record import Row, measured_commit, save
+from rows import files_of
 from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression

@@ -22,8 +22,8 @@ import numpy.typing as npt
 import pandas as pd
 from environments import cache_folder
 from held_out import without_single_cells
-from record import Row, save
-from rows import files_of, measured_commit
+from record import Row, measured_commit, save
+from rows import files_of
 from scipy import sparse
 from sklearn.metrics import f1_score
 from tasks import LABELS_KEY, LIBRARY_SIZE_KEY, SEED, Task, choose_tasks
