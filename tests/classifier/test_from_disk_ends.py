@@ -10,10 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import h5py
 import numpy as np
 import pytest
-from streamed_cells import KEY, QUICK, drawn, outside_the_sample, write
+from streamed_cells import KEY, QUICK, drawn, outside_the_sample, write, write_with_broken_chunk
 
 import cellclassifier as cc
 from cellclassifier.data.streaming import cache, reference
@@ -194,14 +193,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
 def test_a_broken_chunk_is_named(tmp_path):
     cells = drawn(3_000, seed=5)
     path = tmp_path / "cells.h5ad"
-    cells.write_h5ad(path, compression="gzip")
-    with h5py.File(path) as file:
-        data = file["X/data"]
-        wanted = int(cells.X.indptr[outside_the_sample(3_000)]) // data.chunks[0]
-        place = data.id.get_chunk_info(wanted)
-    with path.open("r+b") as stream:
-        stream.seek(place.byte_offset + 10)
-        stream.write(b"\xff" * 200)
+    wanted = write_with_broken_chunk(cells, path)
     with pytest.raises(FileFormatError, match=rf"chunk {wanted:,} of '/X/data', of cells .*again"):
         fit(path, tmp_path / "m.keras")
     assert not (tmp_path / "m.keras.partial").exists()

@@ -2,7 +2,6 @@
 
 import warnings
 
-import h5py
 import numpy as np
 import pytest
 from streamed_cells import (
@@ -14,6 +13,7 @@ from streamed_cells import (
     log_normalised,
     outside_the_sample,
     write,
+    write_with_broken_chunk,
 )
 
 from cellclassifier.classifier.streaming import annotate_file
@@ -184,14 +184,7 @@ def test_a_file_that_changes_meanwhile_is_refused(classifier, cells, tmp_path, k
 def test_a_broken_chunk_is_named(classifier, tmp_path):
     cells = drawn(3_000, seed=5)
     path, out = tmp_path / "cells.h5ad", tmp_path / "named.h5ad"
-    cells.write_h5ad(path, compression="gzip")
-    with h5py.File(path) as file:
-        data = file["X/data"]
-        wanted = int(cells.X.indptr[outside_the_sample(3_000)]) // data.chunks[0]
-        place = data.id.get_chunk_info(wanted)
-    with path.open("r+b") as stream:
-        stream.seek(place.byte_offset + 10)
-        stream.write(b"\xff" * 200)
+    wanted = write_with_broken_chunk(cells, path)
     with pytest.raises(FileFormatError, match=rf"chunk {wanted:,} of '/X/data', of cells .*again"):
         annotate_file(classifier, path, out, streaming=in_blocks_of(100))
     assert not out.exists()

@@ -122,3 +122,16 @@ class Interrupting:
         self.left -= 1
         if not self.left:
             raise KeyboardInterrupt
+
+
+def write_with_broken_chunk(cells, path):
+    """Write cells to a compressed file, break a chunk that no sample reads; return its number."""
+    cells.write_h5ad(path, compression="gzip")
+    with h5py.File(path) as file:
+        data = file["X/data"]
+        wanted = int(cells.X.indptr[outside_the_sample(cells.n_obs)]) // data.chunks[0]
+        place = data.id.get_chunk_info(wanted)
+    with path.open("r+b") as stream:
+        stream.seek(place.byte_offset + 10)
+        stream.write(b"\xff" * 200)
+    return wanted

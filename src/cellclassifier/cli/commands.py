@@ -13,6 +13,7 @@ from rich.console import Console
 from cellclassifier.cli.console import say, show_model
 from cellclassifier.cli.options import AS_FOUND, CellsOptions, Switch
 from cellclassifier.cli.report import command_line, reporting_to
+from cellclassifier.cli.scoring import read_scored
 
 
 def evaluate(
@@ -43,9 +44,7 @@ def evaluate(
         A page to look at, .html: all scores, with plots.
     """
     import cellclassifier as cc
-    from cellclassifier.data import read_labels, read_predictions
     from cellclassifier.data.annotations import read_provenance
-    from cellclassifier.evaluation import read_label_map
     from cellclassifier.files import check_writable
     from cellclassifier.reporting import evaluation_table, plots
     from cellclassifier.reporting.report.page import check_report_path
@@ -56,11 +55,7 @@ def evaluate(
         check_report_path(report)
     if confusion is not None:
         check_writable(plots.check_figure_path(confusion))
-    mapping = None if label_map is None else read_label_map(label_map)
-    cells = cc.read_cells(named)
-    evaluation = cc.evaluate(
-        read_labels(cells, truth_key), read_predictions(cells), label_map=mapping
-    )
+    cells, evaluation = read_scored(named, truth_key, label_map)
     Console().print(evaluation_table(evaluation))
     if out is not None:
         evaluation.save(out)

@@ -84,8 +84,8 @@ class TogetherOptions:
         ClusterError
             A process is not there, or ended badly.
         """
-        seat, crew = Seat.of_this_process(), Crew.asked_for(self)
-        if crew is not None and seat is None:
+        seat = Seat.of_this_process()
+        if seat is None and (crew := Crew.asked_for(self)) is not None:
             run_together(ARGUMENTS.get(), crew, out)
             sys.exit(0)
         from cellclassifier.training import ALONE, Meeting, Ranks

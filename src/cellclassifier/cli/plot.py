@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from cellclassifier.cli.console import say
 from cellclassifier.cli.options import AS_FOUND, CellsOptions
+from cellclassifier.cli.scoring import read_scored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,10 +201,5 @@ def _draw(out: Path, draw: "Callable[[], Axes | Figure]") -> None:
 
 
 def _scored(named: Path, truth_key: str, label_map: Path | None) -> "Evaluation":
-    import cellclassifier as cc
-    from cellclassifier.data import read_labels, read_predictions
-    from cellclassifier.evaluation import read_label_map
-
-    mapping = None if label_map is None else read_label_map(label_map)
-    cells = cc.read_cells(named)
-    return cc.evaluate(read_labels(cells, truth_key), read_predictions(cells), label_map=mapping)
+    _, evaluation = read_scored(named, truth_key, label_map)
+    return evaluation
