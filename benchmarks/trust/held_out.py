@@ -117,5 +117,5 @@ def logits_of(
     """Return the logits of cells, (n_cells, n_types), and the shift that they were named for."""
     raw = cc.find_counts(cells, library_size_key=size_key)
     view = ModelView.of(classifier.manifest_, raw, map_orthologs=False)
-    said, shift = predict_shifted(view, classifier._predictor(), None)  # noqa: SLF001
+    said, shift = predict_shifted(view, classifier.predictor(), None)
     return said.logits, float(shift or 0.0)

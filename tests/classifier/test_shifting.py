@@ -84,7 +84,7 @@ def test_each_knot_names_by_its_own_layer(classifier, abroad):
     kernels = [classifier.model_.get_layer("logits").get_weights(), *zip(
         adaptation.kernels, adaptation.biases, strict=True
     )]  # fmt: skip
-    predict = classifier._predictor()
+    predict = classifier.predictor()
     expression = classifier.expression(abroad)
     for shift, (kernel, bias) in zip((0.05, 0.16, 0.32), kernels, strict=True):
         logits = predict.with_logits(kernel, bias)(expression, None)

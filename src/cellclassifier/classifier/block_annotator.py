@@ -14,7 +14,7 @@ from cellclassifier.data import CountsArguments, RawCounts, match_genes
 from cellclassifier.data.formats.orientation import GenesIn
 from cellclassifier.data.streaming import KeptBlocks, SettledCounts, StoredCells, to_arrays
 from cellclassifier.errors import InputError
-from cellclassifier.networks import WideDeepOutput, choose_predictor
+from cellclassifier.networks import WideDeepOutput
 from cellclassifier.predictions import Predictions
 
 
@@ -91,9 +91,7 @@ class BlockAnnotator:
         manifest = classifier.check_fitted()
         match = match_genes(settled.genes, manifest.panel, map_orthologs=asked.map_orthologs)
         view = ModelView(manifest, sample, settled.spread(match))
-        moments = None if manifest.adaptation is None else manifest.adaptation.moments
-        predict = choose_predictor(classifier.model_, classifier.engine, moments)
-        shifted = adapt(view, predict, asked.shift)
+        shifted = adapt(view, classifier.predictor(), asked.shift)
         return cls(settled, view, shifted, Judge.of(view, asked.trust, shifted.shift))
 
     @property

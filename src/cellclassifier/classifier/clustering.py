@@ -59,14 +59,23 @@ def find_clusters(
         cells.obsm["X_pca"] = scanpy.pp.pca(
             expression, n_comps=components, svd_solver="arpack", random_state=seed
         )
-        # exact, and with pynndescent 0.7 scanpy 1.11 fails on large sets
-        scanpy.pp.neighbors(
-            cells, N_NEIGHBOURS, use_rep="X_pca", transformer="sklearn", random_state=seed
-        )
+        join_neighbours(cells, N_NEIGHBOURS, seed)
         scanpy.tl.leiden(
             cells, resolution, flavor="igraph", n_iterations=2, directed=False, random_state=seed
         )
     return np.asarray(cells.obs["leiden"].astype(int), dtype=np.intp)
+
+
+def join_neighbours(cells: ad.AnnData, n_neighbours: int, seed: int) -> None:
+    """Give cells the graph of their nearest neighbours by ``obsm["X_pca"]``, for scanpy to use.
+
+    Neighbours are exact: scanpy 1.11 cannot read what pynndescent 0.7 finds in large sets.
+    """
+    import scanpy
+
+    scanpy.pp.neighbors(
+        cells, n_neighbours, use_rep="X_pca", transformer="sklearn", random_state=seed
+    )
 
 
 def check_size(n_cells: int) -> None:

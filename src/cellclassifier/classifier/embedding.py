@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from cellclassifier.classifier.clustering import join_neighbours
+
 SEED = 0
 N_COMPONENTS = 30
 N_NEIGHBOURS = 15
@@ -97,14 +99,7 @@ def _laid_out(components: Floats, seed: int) -> Floats:
     cells = ad.AnnData(obsm={"X_pca": components}, shape=(len(components), 0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of numba and of UMAP, on threads and on seeds
-        # exact ones: quick for so few cells, and scanpy 1.11 cannot read what pynndescent 0.7 finds
-        sc.pp.neighbors(
-            cells,
-            n_neighbors=N_NEIGHBOURS,
-            use_rep="X_pca",
-            transformer="sklearn",
-            random_state=seed,
-        )
+        join_neighbours(cells, N_NEIGHBOURS, seed)
         n_epochs = FEWER_EPOCHS if len(components) > MANY_CELLS else None
         sc.tl.umap(cells, maxiter=n_epochs, random_state=seed)
     return np.asarray(cells.obsm["X_umap"], dtype=np.float32)

@@ -232,7 +232,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _judged(
         self, view: ModelView, shift: float | None, trust: TrustSettings | None
     ) -> Predictions:
-        said, shift = predict_shifted(view, self._predictor(), shift)
+        said, shift = predict_shifted(view, self.predictor(), shift)
         return Judge.of(view, trust, shift)(view.raw, said)
 
     def expression(
@@ -379,12 +379,13 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return self.manifest_
 
-    def _predictor(self) -> Predictor:
+    def predictor(self) -> Predictor:
         """Return what runs the network, made once for a model and an engine."""
+        manifest = self.check_fitted()
         made_for = (self.model_, self.engine)
         kept = getattr(self, "_kept_predictor", None)
         if kept is None or kept[0] != made_for:
-            adaptation = self.manifest_.adaptation
+            adaptation = manifest.adaptation
             moments = None if adaptation is None else adaptation.moments
             predictor = choose_predictor(self.model_, self.engine, moments)
             self._kept_predictor = made_for, predictor

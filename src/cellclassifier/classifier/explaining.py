@@ -23,7 +23,6 @@ from cellclassifier.networks import (
     Predictor,
     WideDeepPredictor,
     choose_attributor,
-    choose_predictor,
 )
 
 if TYPE_CHECKING:
@@ -212,7 +211,7 @@ def _kept_cells(classifier: "CellTypeClassifier") -> _Seen:
         )
     kept = AlignedCounts(sample.counts, sample.library_size, 1.0)
     expression = manifest.normalisation.apply(kept)
-    predict, codes = _predictor(classifier, None), sample.codes.astype(np.intp)
+    predict, codes = classifier.predictor(), sample.codes.astype(np.intp)
     runner_up = _next_best(predict(expression, None), codes)
     everything = np.ones(len(manifest.panel), dtype=np.bool_)
     source = "cells that training set apart, by their true type"
@@ -226,10 +225,11 @@ def _given_cells(
     labels: npt.NDArray[np.object_] | None,
     shift: float | None,
 ) -> _Seen:
-    predict = _predictor(classifier, None)
+    predict, adaptation = classifier.predictor(), view.manifest.adaptation
     if isinstance(predict, WideDeepPredictor):
         shift = measure_shift(view, predict) if shift is None else shift
-        predict = _predictor(classifier, shift)
+        if adaptation is not None:
+            predict = predict.with_logits(*adaptation.last_layer(*predict.logits, shift))
     expression = view.manifest.normalisation.apply(view.aligned(view.raw))
     logits = np.concatenate(
         [
@@ -245,16 +245,6 @@ def _given_cells(
     runner_up, measured = _next_best(logits, codes), view.match.measured
     n_types = logits.shape[1]
     return _Seen(expression, codes, runner_up, measured, predict, n_types, source, shift)
-
-
-def _predictor(classifier: "CellTypeClassifier", shift: float | None) -> Predictor:
-    """Return the network, adapted where a shift is given and the network can be."""
-    adaptation = classifier.check_fitted().adaptation
-    moments = None if adaptation is None else adaptation.moments
-    predict = choose_predictor(classifier.model_, classifier.engine, moments)
-    if shift is None or adaptation is None or not isinstance(predict, WideDeepPredictor):
-        return predict
-    return predict.with_logits(*adaptation.last_layer(*predict.logits, shift))
 
 
 def _known_codes(
