@@ -5,9 +5,9 @@ import pytest
 from scipy import sparse
 
 from cellclassifier.data import ViewMoments
+from cellclassifier.data.tiles import TiledKernels
 from cellclassifier.errors import InputError
 from cellclassifier.networks import WideDeepPredictor
-from cellclassifier.networks.tiles import TiledKernels
 from cellclassifier.networks.view_products import ViewProducts, log1p_scaled
 
 N_CELLS, N_MEASURED, N_PANEL = 150, 90, 50

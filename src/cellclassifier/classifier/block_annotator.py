@@ -101,7 +101,7 @@ class BlockAnnotator:
 
     def __call__(self, block: RawCounts) -> Predictions:
         """Return what the classifier says of a block; several threads may ask at once."""
-        return self.judge(block, self._said_of(block))
+        return self.judge(block, self._said_of(block), n_threads=1)
 
     def keep(self, kept: KeptBlocks, number: int) -> int:
         """Name a block and keep what is said of it; return how many cells it has.

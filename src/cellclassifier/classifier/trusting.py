@@ -9,6 +9,7 @@ from scipy.special import softmax
 
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import RawCounts
+from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.errors import InputError
 from cellclassifier.modelfile import Manifest
 from cellclassifier.networks import WideDeepOutput
@@ -112,8 +113,18 @@ class Judge:
         detector = None if novelty is None else novelty.detector(view.match.measured)
         return cls(view, settings or TrustSettings(), shift, detector)
 
-    def __call__(self, raw: RawCounts, said: WideDeepOutput) -> Predictions:
-        """Return the predictions of some cells; they depend on no other cell."""
+    def __call__(
+        self, raw: RawCounts, said: WideDeepOutput, n_threads: int | None = None
+    ) -> Predictions:
+        """Return the predictions of some cells; they depend on no other cell.
+
+        Parameters
+        ----------
+        raw, said
+            The cells, and what the network says of them.
+        n_threads
+            How many blocks of them are worked on at once; None takes all cores.
+        """
         probabilities = softmax(said.logits, axis=1)
         return Predictions(
             self.view.manifest.label_space,
@@ -121,7 +132,7 @@ class Judge:
             raw.cell_names,
             self.view.match.gene_coverage,
             self.shift,
-            self._trust(raw, probabilities, said.embedding),
+            self._trust(raw, probabilities, said.embedding, n_threads or n_cores()),
         )
 
     def _trust(
@@ -129,6 +140,7 @@ class Judge:
         raw: RawCounts,
         probabilities: npt.NDArray[np.float32],
         embedding: npt.NDArray[np.float32],
+        n_threads: int,
     ) -> CellTrust | None:
         scores, settings = self.view.manifest.conformal, self.settings
         if scores is None or self.detector is None:
@@ -147,7 +159,7 @@ class Judge:
             self.view.match.target.astype(np.int32, copy=False),
             library_size,
         )
-        novelty = self.detector(evidence)
+        novelty = self.detector(evidence, n_threads)
         status = self._status(sets, novelty, library_size)
         label_unknown = settings.unknown == "label"
         return CellTrust(sets, settings.coverage, novelty, status, label_unknown)

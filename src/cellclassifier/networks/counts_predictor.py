@@ -1,6 +1,5 @@
 """A wide and deep network on raw counts, as they stand in the file."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from cellclassifier.data.threads import for_blocks
+from cellclassifier.data.tiles import TiledKernels
 from cellclassifier.data.views import NEAR_LINEAR
-from cellclassifier.networks.tiles import TiledKernels
 from cellclassifier.networks.view_products import ViewProducts
 
 # log1p of counts per 30, per 300 and per 10,000
@@ -104,18 +104,11 @@ class CountsPredictor:
             np.empty((n_cells, self.n_dimensions), np.float32),
         )
 
-        def predict(start: int) -> None:
-            rows = slice(start, start + BLOCK_CELLS)
+        def predict(rows: slice) -> None:
             products = self.products(counts, np.outer(scale[rows], SHARES), rows)
             said.logits[rows], said.embedding[rows] = self._through_hidden(products)
 
-        starts = range(0, n_cells, BLOCK_CELLS)
-        if n_threads == 1 or len(starts) == 1:
-            for start in starts:
-                predict(start)
-        else:
-            with ThreadPoolExecutor(n_threads) as threads:
-                list(threads.map(predict, starts))
+        for_blocks(predict, n_cells, BLOCK_CELLS, n_threads)
         return said
 
     def _through_hidden(self, products: Floats) -> tuple[Floats, Floats]:

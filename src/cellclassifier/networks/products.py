@@ -11,7 +11,7 @@ from scipy import sparse
 
 from cellclassifier.data.compiling import compiled
 from cellclassifier.data.counts.cells import n_cores
-from cellclassifier.networks.tiles import Entries, Layout, TiledKernels, multiply_tiles
+from cellclassifier.data.tiles import Entries, Layout, TiledKernels, multiply_tiles
 
 Floats = npt.NDArray[np.float32]
 # below so many multiplications a second thread costs more than it saves

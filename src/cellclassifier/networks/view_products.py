@@ -8,8 +8,8 @@ from scipy import sparse
 
 from cellclassifier.data.compiling import compiled
 from cellclassifier.data.selection import Scratch, order_row, scratch_for
+from cellclassifier.data.tiles import Entries, Layout, TiledKernels, multiply_tiles
 from cellclassifier.errors import InputError
-from cellclassifier.networks.tiles import Entries, Layout, TiledKernels, multiply_tiles
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.integer]

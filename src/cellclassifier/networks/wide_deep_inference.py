@@ -7,11 +7,11 @@ import numpy.typing as npt
 from scipy import sparse
 
 from cellclassifier.data import StandIn, ViewMoments
+from cellclassifier.data.tiles import TiledKernels
 from cellclassifier.data.views import NEAR_LINEAR
 from cellclassifier.networks.backend import keras
 from cellclassifier.networks.counts_predictor import CountsPredictor, MissingGenes
 from cellclassifier.networks.heads import LOGITS
-from cellclassifier.networks.tiles import TiledKernels
 from cellclassifier.networks.view_products import ViewProducts
 from cellclassifier.networks.wide_deep import WIDE_DEEP
 

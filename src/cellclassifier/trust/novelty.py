@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from cellclassifier.data.compiling import compiled
+from cellclassifier.trust.neighbours import Neighbours
 from cellclassifier.trust.surprises import Surprises, Unusual
 from cellclassifier.trust.tails import DepthCurve, of_file
 from cellclassifier.trust.unexpected import TypeRates, Unexpected
@@ -154,7 +154,8 @@ class NoveltyModel:
         apart = CellEvidence(
             whitened[rows], probabilities, None, known.counts[rows], known.target, library_size
         )
-        distances = _distances(apart.embedding, whitened[chosen], own[rows])
+        neighbours = Neighbours.of(whitened[chosen])
+        distances = _distances(neighbours, apart.embedding, own[rows])
         everything = np.ones(rates.rates.shape[1], dtype=bool)
         unexpected = _unexpected(apart, rates.measured_by(everything))
         depth = (DepthCurve.of(distances, library_size), DepthCurve.of(unexpected, library_size))
@@ -177,7 +178,9 @@ class NoveltyModel:
 
     def detector(self, measured: npt.NDArray[np.bool_]) -> "NoveltyDetector":
         """Return what judges cells of which these genes of the panel were measured, (n_panel,)."""
-        return NoveltyDetector(self, self.rates.measured_by(measured))
+        return NoveltyDetector(
+            self, Neighbours.of(self.prototypes), self.rates.measured_by(measured)
+        )
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return what a file has to hold, by name."""
@@ -224,26 +227,37 @@ class NoveltyDetector:
     """A `NoveltyModel` for cells of which some genes were measured."""
 
     model: NoveltyModel
+    neighbours: Neighbours
     unexpected: Unexpected
 
-    def __call__(self, cells: CellEvidence) -> Floats:
+    def __call__(self, cells: CellEvidence, n_threads: int = 1) -> Floats:
         """Return the novelty of each cell, (n_cells,), float32, 0 or more.
 
         It is -log10 of the share of known cells that look at least as novel: 1.3 where that is one
-        in twenty. It depends on no other cell.
+        in twenty. It depends on no other cell, nor on the number of threads.
         """
         model = self.model
         of_distance, of_unexpected = (curve.expected(cells.library_size) for curve in model.depth)
-        none = np.full(len(cells.library_size), -1)
         far = cells.far_probabilities
+        distances = _distances(self.neighbours, cells.embedding, n_threads=n_threads)
         found = Unusual(
-            _distances(cells.embedding, model.prototypes, none) - DEPTH_SHARE * of_distance,
+            distances - DEPTH_SHARE * of_distance,
             _entropy(cells.probabilities),
-            _unexpected(cells, self.unexpected) - of_unexpected,
+            _unexpected(cells, self.unexpected, n_threads) - of_unexpected,
             None if far is None else _entropy(far),
         )
         novelty: Floats = model.surprises.novelty(found).astype(np.float32)
         return novelty
+
+
+def _distances(
+    neighbours: Neighbours,
+    embedding: Floats,
+    own: npt.NDArray[np.integer] | None = None,
+    n_threads: int = 1,
+) -> Floats64:
+    """Return the logarithm of the mean distance to the nearest prototypes, (n_cells,)."""
+    return np.log(neighbours.mean_distance(embedding, N_NEIGHBOURS, own, n_threads) + SMALLEST)
 
 
 def _entropy(probabilities: npt.NDArray[np.floating]) -> Floats64:
@@ -252,10 +266,10 @@ def _entropy(probabilities: npt.NDArray[np.floating]) -> Floats64:
     return entropy
 
 
-def _unexpected(cells: CellEvidence, unexpected: Unexpected) -> Floats64:
+def _unexpected(cells: CellEvidence, unexpected: Unexpected, n_threads: int = 1) -> Floats64:
     """Return the logarithm of how unexpected the counts are in the most probable type."""
     codes = cells.probabilities.argmax(axis=1)
-    residual = unexpected(cells.counts, cells.target, cells.library_size, codes)
+    residual = unexpected(cells.counts, cells.target, cells.library_size, codes, n_threads)
     return np.asarray(np.log(residual + SMALLEST), dtype=np.float64)
 
 
@@ -286,50 +300,6 @@ def _choose_prototypes(
         rng.permutation(np.flatnonzero(codes == code))[: wanted[code]] for code in np.unique(codes)
     ]
     return np.sort(np.concatenate(chosen))
-
-
-def _distances(embedding: Floats, prototypes: Floats, own: npt.NDArray[np.integer]) -> Floats64:
-    """Return the logarithm of the mean distance to the nearest prototypes, (n_cells,).
-
-    `own` is the prototype that a cell itself is, which does not count; negative for none.
-    """
-    mean = np.empty(len(embedding))
-    _nearest(
-        np.ascontiguousarray(embedding), np.ascontiguousarray(prototypes.T), own.astype(np.int64),
-        min(N_NEIGHBOURS, max(len(prototypes) - 1, 1)), mean,
-    )  # fmt: skip
-    return np.log(mean + SMALLEST)
-
-
-@compiled(contract=True)
-def _nearest(
-    embedding: Floats,
-    prototypes: Floats,  # (n_dimensions, n_prototypes)
-    own: npt.NDArray[np.int64],
-    n_neighbours: int,
-    out: Floats64,
-) -> None:
-    n_dimensions, n_prototypes = prototypes.shape
-    squares = np.empty(n_prototypes, np.float32)
-    for cell in range(len(embedding)):
-        squares[:] = 0
-        for dimension in range(n_dimensions):
-            own_value, values = embedding[cell, dimension], prototypes[dimension]
-            for prototype in range(n_prototypes):
-                off = values[prototype] - own_value
-                squares[prototype] += off * off
-        if own[cell] >= 0:
-            squares[own[cell]] = np.inf
-        nearest = np.full(n_neighbours, np.inf, np.float32)  # ascending
-        for prototype in range(n_prototypes):
-            square = squares[prototype]
-            if square < nearest[-1]:  # rarely
-                place = n_neighbours - 1
-                while place > 0 and nearest[place - 1] > square:
-                    nearest[place] = nearest[place - 1]
-                    place -= 1
-                nearest[place] = square
-        out[cell] = np.sqrt(nearest).mean()
 
 
 def _checked(

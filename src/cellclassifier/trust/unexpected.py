@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from cellclassifier.data.compiling import compiled
+from cellclassifier.data.threads import for_blocks
 from cellclassifier.trust.type_totals import TypeTotals
 
 Floats = npt.NDArray[np.float32]
@@ -16,6 +17,8 @@ PSEUDO_COUNT = 0.5
 MIN_TYPE_CELLS = 10
 # no single gene says more than ten standard deviations
 MAX_SQUARE = np.float32(100.0)
+# cells that a thread takes at a time
+BLOCK_CELLS = 4096
 # of a variance, so that none is divided by zero
 LEAST = np.float32(1e-12)
 # of library sizes, for which the share of genes without counts is worked out beforehand
@@ -111,6 +114,7 @@ class Unexpected:
         target: npt.NDArray[np.int32],
         library_size: npt.NDArray[np.floating],
         codes: npt.NDArray[np.integer],
+        n_threads: int = 1,
     ) -> npt.NDArray[np.float64]:
         """Return the mean squared Pearson residual of each cell's counts, (n_cells,).
 
@@ -127,6 +131,8 @@ class Unexpected:
             Over all genes, (n_cells,).
         codes
             The type that each cell is compared with, (n_cells,).
+        n_threads
+            How many blocks of cells are worked on at once.
         """
         depth = np.clip(library_size, DEPTHS[0], DEPTHS[-1])
         low = np.clip(np.searchsorted(DEPTHS, depth, side="right") - 1, 0, len(DEPTHS) - 2)
@@ -135,11 +141,20 @@ class Unexpected:
         without = self.without_counts
         total = (1 - rest) * without[codes, low] + rest * without[codes, low + 1]
         added = np.zeros(len(codes))
-        _with_counts(
-            counts.data, counts.indices, counts.indptr, target, library_size.astype(np.float64),
-            codes.astype(np.int64), self.of_types.rates, self.of_types.dispersion,
-            has_twins(target), added,
-        )  # fmt: skip
+        sizes, types, twins = (
+            library_size.astype(np.float64),
+            codes.astype(np.int64),
+            has_twins(target),
+        )
+
+        def compare(rows: slice) -> None:
+            ends = counts.indptr[rows.start : rows.stop + 1]
+            _with_counts(
+                counts.data, counts.indices, ends, target, sizes[rows], types[rows],
+                self.of_types.rates, self.of_types.dispersion, twins, added[rows],
+            )  # fmt: skip
+
+        for_blocks(compare, len(codes), BLOCK_CELLS, n_threads)
         residual = np.maximum(total + added, 0) / self.n_measured
         return np.where(self.of_types.known[codes], residual, 1.0)
 

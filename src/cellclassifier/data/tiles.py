@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cellclassifier.data.compiling import compiled
-from cellclassifier.networks.line_sums import LANES, MAX_VECTORS, sum_lines
+from cellclassifier.data.line_sums import LANES, MAX_VECTORS, sum_lines
 
 # bytes that a processor fetches at once
 ALIGNMENT = 64
@@ -98,7 +98,7 @@ class TiledKernels:
         [[2.0, 13.0]]
         """
         out = np.empty((len(rows), self.n_columns), np.float32)
-        _multiply_dense(self.layout, np.ascontiguousarray(rows, np.float32), out)
+        multiply_rows(self.layout, np.ascontiguousarray(rows, np.float32), out)
         return out[:, self.columns[0]]
 
 
@@ -118,7 +118,7 @@ def multiply_tiles(layout: Layout, n_lines: int, entries: Entries, out: Floats) 
 
 
 @compiled()
-def _multiply_dense(layout: Layout, rows: Floats, out: Floats) -> None:
+def multiply_rows(layout: Layout, rows: Floats, out: Floats) -> None:
     """Do what `multiply_tiles` does, for dense rows and one kernel."""
     lines, tiles = layout
     n_lines = rows.shape[1]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cellclassifier.data.compiling import compiled
-from cellclassifier.networks.line_sums import LANES, MAX_VECTORS, sum_lines
-from cellclassifier.networks.tiles import TiledKernels, multiply_tiles
+from cellclassifier.data.line_sums import LANES, MAX_VECTORS, sum_lines
+from cellclassifier.data.tiles import TiledKernels, multiply_tiles
 
 
 def random(*shape, seed=0):
