@@ -17,25 +17,28 @@ NONE = np.int64(-1)
 
 Floats = npt.NDArray[np.float32]
 Floats64 = npt.NDArray[np.float64]
+# the least of some numbers, ascending, and their places
+Least = tuple[Floats, npt.NDArray[np.int64]]
 
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
     """Cells that others are compared with.
 
-    The squared distance of a cell c to each p of them is ``c @ c + p @ p - 2 c @ p``, all less
-    their mean, so that little is lost to rounding. It depends on no other cell.
+    The squared distance of a cell c to each p of them is ``c @ c + p @ p - 2 c @ p``. The nearest
+    are found by it, all less their mean, so that little is lost to rounding; their distances are
+    then taken anew. What comes out depends on no other cell.
 
     Parameters
     ----------
     centre
         Their mean, (n_dimensions,), float32.
+    off
+        The cells less it, (n_cells, n_dimensions), float32.
     kernel
         ``-2 p`` of each, a column each.
     squares
         ``p @ p`` of each, (n_columns,), float32; infinite where a column is none of them.
-    n_cells
-        How many they are.
 
     Examples
     --------
@@ -45,9 +48,9 @@ class Neighbours:
     """
 
     centre: Floats
+    off: Floats
     kernel: TiledKernels
     squares: Floats
-    n_cells: int
 
     @classmethod
     def of(cls, cells: Floats) -> "Neighbours":
@@ -58,7 +61,7 @@ class Neighbours:
         n_columns = -(-kernel.n_columns // GROUPS) * GROUPS
         squares = np.full(n_columns, np.inf, np.float32)
         squares[: len(cells)] = np.einsum("pd,pd->p", off, off)
-        return cls(centre, kernel, squares, len(cells))
+        return cls(centre, off, kernel, squares)
 
     def mean_distance(
         self,
@@ -80,14 +83,15 @@ class Neighbours:
         n_threads
             How many blocks of cells are worked on at once.
         """
-        n_nearest = min(n_nearest, max(self.n_cells - 1, 1))
+        n_nearest = min(n_nearest, max(len(self.off) - 1, 1))
         itself = np.full(len(cells), NONE) if own is None else own.astype(np.int64)
         mean = np.empty(len(cells))
 
         def measure(rows: slice) -> None:
             off = np.ascontiguousarray(cells[rows] - self.centre, np.float32)
+            layout = self.kernel.layout
             _mean_of_nearest(
-                off, self.kernel.layout, self.squares, itself[rows], n_nearest, mean[rows]
+                off, self.off, layout, self.squares, itself[rows], n_nearest, mean[rows]
             )
 
         for_blocks(measure, len(cells), BLOCK_CELLS, n_threads)
@@ -97,6 +101,7 @@ class Neighbours:
 @compiled(contract=True)
 def _mean_of_nearest(
     cells: Floats,
+    others: Floats,
     layout: Layout,
     squares: Floats,
     own: npt.NDArray[np.int64],
@@ -104,55 +109,59 @@ def _mean_of_nearest(
     out: Floats64,
 ) -> None:
     products = np.zeros((CELLS_AT_ONCE, len(squares)), np.float32)
-    least, nearest = np.empty(GROUPS, np.float32), np.empty(n_nearest, np.float32)
+    least = np.empty(GROUPS, np.float32)
+    # of a cell that is not a number no place is written
+    nearest = np.empty(n_nearest, np.float32), np.zeros(n_nearest, np.int64)
     for first in range(0, len(cells), CELLS_AT_ONCE):
         some = cells[first : first + CELLS_AT_ONCE]
         multiply_rows(layout, some, products[: len(some)])
         for row in range(len(some)):
-            off = products[row]
+            values = products[row]
             for column in range(len(squares)):
-                off[column] += squares[column]
+                values[column] += squares[column]
             if own[first + row] >= 0:
-                off[own[first + row]] = np.inf
-            _find_nearest(off, least, nearest)
-            square = np.float32(0)
-            for value in some[row]:
-                square += value * value
+                values[own[first + row]] = np.inf
+            _find_least(values, least, nearest)
             total = 0.0
-            for value in nearest:
-                total += np.sqrt(max(value + square, np.float32(0)))
+            for place in nearest[1]:
+                square = np.float32(0)
+                for dimension in range(some.shape[1]):
+                    off = others[place, dimension] - some[row, dimension]
+                    square += off * off
+                total += np.sqrt(square)
             out[first + row] = total / n_nearest
 
 
 @compiled()
-def _find_nearest(off: Floats, least: Floats, nearest: Floats) -> None:
-    """Write the least of some numbers, ascending.
+def _find_least(values: Floats, of_groups: Floats, least: Least) -> None:
+    """Find the least of some numbers, and where they are.
 
     The least of each group are found several at a time; only groups whose least is among the least
     of all can hold any.
     """
-    least[:] = off[:GROUPS]
-    for start in range(GROUPS, len(off), GROUPS):
+    of_groups[:] = values[:GROUPS]
+    for start in range(GROUPS, len(values), GROUPS):
         for group in range(GROUPS):
-            value = off[start + group]
-            least[group] = value if value < least[group] else least[group]
-    nearest[:] = np.inf
+            value = values[start + group]
+            of_groups[group] = value if value < of_groups[group] else of_groups[group]
+    least[0][:] = np.inf
     for group in range(GROUPS):
-        _insert(least[group], nearest)
-    most = nearest[-1]
-    nearest[:] = np.inf
+        _insert(of_groups[group], group, least)
+    most = least[0][-1]
+    least[0][:] = np.inf
     for group in range(GROUPS):
-        if least[group] <= most:
-            for place in range(group, len(off), GROUPS):
-                _insert(off[place], nearest)
+        if of_groups[group] <= most:
+            for place in range(group, len(values), GROUPS):
+                _insert(values[place], place, least)
 
 
 @compiled()
-def _insert(value: np.float32, nearest: Floats) -> None:
-    """Put a number among the least ones, ascending, if it is one of them."""
-    place = len(nearest) - 1
-    if value < nearest[place]:
-        while place > 0 and nearest[place - 1] > value:
-            nearest[place] = nearest[place - 1]
-            place -= 1
-        nearest[place] = value
+def _insert(value: np.float32, place: int, least: Least) -> None:
+    """Put a number and its place among the least ones, ascending, if it is one of them."""
+    values, places = least
+    last = len(values) - 1
+    if value < values[last]:
+        while last > 0 and values[last - 1] > value:
+            values[last], places[last] = values[last - 1], places[last - 1]
+            last -= 1
+        values[last], places[last] = value, place
