@@ -210,11 +210,11 @@ def _with_counts(
     changes = np.empty(longest + 1, np.int32)
     total = np.zeros(rates.shape[1], np.float32)
     for row in range(len(codes)):
-        n_places = 0
-        for entry in range(ends[row], ends[row + 1]):
-            place = target[indices[entry]]
-            places[n_places], counts[n_places] = place, data[entry]
-            n_places += place >= 0  # what is not of the panel is written over
+        n_places = np.uint64(0)  # unsigned, as places are
+        for entry in range(np.uint64(ends[row]), np.uint64(ends[row + 1])):
+            place = target[np.uint64(indices[entry])]
+            places[n_places], counts[n_places] = np.uint32(place), data[entry]
+            n_places += np.uint64(place >= 0)  # what is not of the panel is written over
         if has_twins:
             n_places = _merge_twins(places, counts, n_places, total)
         rates_of_type, library = rates[codes[row]], np.float32(library_size[row])
