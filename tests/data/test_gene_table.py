@@ -1,56 +1,109 @@
-import gzip
 import re
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from importlib.resources import files
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
-from cellclassifier.data.gene_table import ALL_SPECIES, gene_table, known_share, orthologs
+from cellclassifier.data.gene_table import ALL_SPECIES, gene_table, known_share, orthologs, r_names
 
 TABLES = files("cellclassifier.data") / "tables"
 README = (TABLES / "README.md").read_text(encoding="utf-8")
 
 
-def rows(table):
-    lines = gzip.decompress((TABLES / f"{table}.tsv.gz").read_bytes()).decode().splitlines()
-    return [line.split("\t") for line in lines]
+def stored(table):
+    with np.load(TABLES / f"{table}.npz", allow_pickle=False) as arrays:
+        return {name: array.copy() for name, array in arrays.items()}
+
+
+def lines(array):
+    return array.tobytes().decode().splitlines()
+
+
+@pytest.fixture(params=ALL_SPECIES)
+def species(request):
+    return request.param
+
+
+@pytest.fixture
+def genes(species):
+    """Return the columns of a table; several names of a gene as a tuple."""
+    columns = stored(f"{species}_genes")
+    for kind in ("previous", "aliases"):
+        names, ends = lines(columns[kind]), np.cumsum(columns[f"n_{kind}"], dtype=int)
+        assert ends[-1] == len(names)
+        columns[kind] = [tuple(names[start:end]) for start, end in pairwise([0, *ends])]
+    for name in ("ids", "symbols", "biotypes", "shared"):
+        columns[name] = lines(columns[name])
+    return columns
 
 
 # --- the files
 
 
-@pytest.mark.parametrize("species", ALL_SPECIES)
-def test_the_table_has_each_id_once_in_order(species):
-    heading, *genes = rows(f"{species}_genes")
-    assert heading == ["ensembl_id", "symbol", "previous", "aliases", "biotype"]
-    ids = [gene[0] for gene in genes]
+def test_the_table_has_each_id_once_in_order(species, genes):
+    ids = genes["ids"]
     assert ids == sorted(set(ids))
+    assert len(ids) == len(genes["symbols"]) == len(genes["biotypes"])
     pattern = {"human": r"ENSG\d{11}", "mouse": r"ENSMUSG\d{11}"}[species]
     assert all(re.fullmatch(pattern, id_) for id_ in ids)
 
 
-@pytest.mark.parametrize("species", ALL_SPECIES)
-def test_each_previous_symbol_and_alias_leads_to_one_gene(species):
-    _, *genes = rows(f"{species}_genes")
-    current = Counter(gene[1] for gene in genes if gene[4])
+def test_a_symbol_is_a_genes_own_where_no_other_current_gene_has_it(genes):
+    pairs = list(zip(genes["symbols"], genes["biotypes"], strict=True))
+    current = Counter(symbol for symbol, biotype in pairs if biotype)
+    own = [bool(symbol and biotype and current[symbol] == 1) for symbol, biotype in pairs]
+    assert genes["has_own_symbol"].tolist() == own
+    others = {name for kind in ("previous", "aliases") for names in genes[kind] for name in names}
+    several = {name for name, n_genes in current.items() if name and n_genes > 1}
+    assert genes["shared"] == sorted(several - others)
+
+
+def test_each_previous_symbol_and_alias_leads_to_one_gene(genes):
+    current = Counter(
+        symbol
+        for symbol, biotype in zip(genes["symbols"], genes["biotypes"], strict=True)
+        if biotype
+    )
     others = Counter(
-        name for gene in genes for column in (2, 3) for name in gene[column].split("|") if name
+        name for kind in ("previous", "aliases") for names in genes[kind] for name in names
     )
     assert max(others.values()) == 1
     # of several genes with one symbol one is the approved one; else no current symbol is an alias
     assert all(current[name] != 1 for name in others)
 
 
+def test_the_table_in_memory_is_that_of_the_file(species, genes):
+    table, columns = gene_table(species), (genes["ids"], genes["previous"], genes["aliases"])
+    assert table.symbol_of == dict(zip(genes["ids"], genes["symbols"], strict=True))
+    assert table.by_other == {
+        name: id_
+        for id_, previous, aliases in zip(*columns, strict=True)
+        for name in (*previous, *aliases)
+    }
+    assert table.by_symbol == {
+        symbol: id_
+        for symbol, id_, is_own in zip(
+            genes["symbols"], genes["ids"], genes["has_own_symbol"], strict=True
+        )
+        if is_own
+    }
+
+
 @pytest.mark.parametrize("table", ["human_genes", "mouse_genes", "human_mouse_orthologs"])
-def test_the_readme_counts_the_rows(table):
-    assert f"| `{table}.tsv.gz` | {len(rows(table)) - 1:,} |" in README
+def test_the_readme_counts_the_rows_and_names_the_columns(table):
+    columns = stored(table)
+    assert f"| `{table}.npz` | {len(lines(next(iter(columns.values())))):,} |" in README
+    assert [name for name in columns if f"`{name}`" not in README] == []
 
 
-def test_the_tables_hold_no_time_so_that_the_same_sources_give_the_same_bytes():
-    for species in ALL_SPECIES:
-        assert (TABLES / f"{species}_genes.tsv.gz").read_bytes()[4:8] == b"\0\0\0\0"
+def test_the_tables_hold_no_time_so_that_the_same_sources_give_the_same_bytes(species):
+    with zipfile.ZipFile(TABLES / f"{species}_genes.npz") as archive:
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 # --- what they say
@@ -82,15 +135,41 @@ def test_a_symbol_of_many_genes_leads_to_none_and_is_known(name):
     human = gene_table("human")
     assert name not in human.by_symbol
     assert name not in human.by_other
-    assert name in human.known
+    assert name in human
 
 
 def test_case_tells_mouse_from_human():
     human, mouse = gene_table("human"), gene_table("mouse")
-    assert "CD3D" in human.known
-    assert "Cd3d" not in human.known
-    assert "Cd3d" in mouse.known
-    assert "cd3d" not in mouse.known
+    assert "CD3D" in human
+    assert "Cd3d" not in human
+    assert "Cd3d" in mouse
+    assert "cd3d" not in mouse
+
+
+def test_names_become_what_r_makes_of_them(species):
+    names = [
+        *gene_table(species).by_symbol,
+        *gene_table(species).by_other,
+        "",
+        "9",
+        "a b-\u03b1\u65e5",
+    ]
+    dotted = [re.sub(r"[^A-Za-z0-9._]", ".", name) for name in names]
+    assert r_names(names) == [f"X{name}" if name[:1].isdigit() else name for name in dotted]
+    assert r_names([]) == []
+
+
+def test_names_that_r_changed_are_found_where_one_alone_becomes_that(species):
+    table = gene_table(species)
+    names = [*table.by_symbol, *table.by_other]
+    changed = [
+        (dotted, name) for dotted, name in zip(r_names(names), names, strict=True) if dotted != name
+    ]
+    n_names = Counter(dotted for dotted, _ in changed)
+    assert max(n_names.values()) > 1
+    expected = {dotted: name for dotted, name in changed if n_names[dotted] == 1}
+    assert table.before_r([*n_names, *names]) == expected
+    assert table.before_r(["CD3D", "HLA.NONE"]) == {}
 
 
 def test_orthologs_go_both_ways_between_genes_of_the_tables():

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -45,6 +45,7 @@ from cellclassifier.data.streaming import (
     finish_changes,
     identity_of,
     map_ahead,
+    old_objects_set_aside,
     open_cells,
     provenance_of,
 )
@@ -166,7 +167,12 @@ def annotate_file(
     check_voters(vote, cells.table)
     before = identity_of(path)
     asked = Asked(genes_in, map_orthologs, shift, trust or TrustSettings(), tuple(counts.items()))
-    with by_rows(cells, counts.get("layer"), target.absolute().parent) as cells:
+    folder = target.absolute().parent
+    # what is to be changed may still be open, by cells that nobody has any more
+    with (
+        nullcontext() if out is None else old_objects_set_aside(),
+        by_rows(cells, counts.get("layer"), folder) as cells,
+    ):
         annotator = BlockAnnotator.of(classifier, cells, asked)
         settings = {**asked.to_json(), "block_cells": streaming.step}
         kept = _begin(classifier, target, before, settings, streaming.bounds(cells.n_cells))

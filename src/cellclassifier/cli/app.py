@@ -1,5 +1,6 @@
 """The application: commands by name, errors in one line."""
 
+import gc
 import os
 import sys
 import warnings
@@ -15,6 +16,10 @@ from cellclassifier.errors import CellClassifierError, InputWarning
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
+
+# how many new objects, and times of the younger generation, make Python look for garbage: importing
+# makes a million objects, none of them garbage, among which it would look half a second long
+RARELY = (10_000, 10, 10)
 
 # name -> the module of this package that holds it, and its line in the help
 COMMANDS = {
@@ -74,6 +79,7 @@ def build_app() -> App:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command; an error is one line on stderr and a non-zero status, never a traceback."""
     warnings.showwarning = _show_warning
+    gc.set_threshold(*RARELY)
     ARGUMENTS.set(sys.argv[1:] if arguments is None else arguments)
     try:
         with watched():

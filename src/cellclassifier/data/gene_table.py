@@ -3,15 +3,20 @@
 ``tables/README.md`` says where they come from and how a name that several genes had is settled.
 """
 
-import gzip
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
+from io import BytesIO
+from itertools import compress
+from string import ascii_letters, digits
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
 
 Species = Literal["human", "mouse"]
 ALL_SPECIES: tuple[Species, ...] = get_args(Species)
@@ -23,21 +28,28 @@ ID_PREFIX: Mapping[Species, str] = MappingProxyType({"human": "ENSG", "mouse": "
 # shorter aliases tell nothing: half of a plate's wells, A1 to H12, would be genes
 MIN_TELLING_ALIAS = 4
 
-# what R's make.names changes: a digit at the start, and all but letters, digits, dots, underscores
-_NOT_OF_R = re.compile(r"^\d|[^A-Za-z0-9._]")
-_N_GENE_COLUMNS = 5  # ensembl_id, symbol, previous, aliases, biotype
+# names that R's make.names may have changed
+_MADE_BY_R = re.compile(r"^X\d|\.")
+# it leaves letters, digits, dots and underscores, and makes a dot of any other letter, of which
+# those outside ASCII have several bytes in UTF-8
+_OF_R = frozenset(ascii_letters + digits + "._\n")
+_DOTTED = bytes(byte if chr(byte) in _OF_R else ord(".") for byte in range(256))
+_FURTHER_BYTES = bytes(range(0x80, 0xC0))
 
 
 @dataclass(frozen=True, eq=False)
 class GeneTable:
     """The names of the genes of one species.
 
+    A name is in the table (``"CD3D" in table``) where it is a symbol of the species, or one of
+    those aliases that are little else.
+
     Parameters
     ----------
     species
         ``"human"`` or ``"mouse"``.
-    symbol_of
-        The symbol of each Ensembl id, an empty string where it has none.
+    ids, symbols
+        Of each gene, the symbol an empty string where it has none.
     by_symbol
         The id of each current symbol that one gene alone has.
     by_other
@@ -47,28 +59,54 @@ class GeneTable:
     """
 
     species: Species
-    symbol_of: Mapping[str, str]
+    ids: list[str]
+    symbols: list[str]
     by_symbol: Mapping[str, str]
     by_other: Mapping[str, str]
     shared: frozenset[str]
 
-    @cached_property
-    def known(self) -> frozenset[str]:
-        """Symbols of the species, and those aliases that are little else."""
-        aliases = (name for name in self.by_other if len(name) >= MIN_TELLING_ALIAS)
-        return frozenset((*self.by_symbol, *self.shared, *aliases))
+    def __contains__(self, name: str) -> bool:
+        return (
+            name in self.by_symbol
+            or (name in self.by_other and len(name) >= MIN_TELLING_ALIAS)
+            or name in self.shared
+        )
+
+    def n_known(self, names: Iterable[str]) -> int:
+        """Return how many of the names are in the table."""
+        return sum(map(self.__contains__, names))
 
     @cached_property
-    def by_r_name(self) -> Mapping[str, str]:
-        """The symbol of each name that R's ``make.names`` would have made of that one alone."""
-        changed = {
-            name: r_name(name)
-            for names in (self.by_symbol, self.by_other)
-            for name in names
-            if _NOT_OF_R.search(name)
-        }
-        n_names = Counter(changed.values())
-        return {dotted: name for name, dotted in changed.items() if n_names[dotted] == 1}
+    def symbol_of(self) -> Mapping[str, str]:
+        """The symbol of each id, an empty string where it has none."""
+        return dict(zip(self.ids, self.symbols, strict=True))
+
+    def before_r(self, names: Iterable[str]) -> dict[str, str]:
+        """Return what the names were that R's ``make.names`` changed, where one alone becomes that.
+
+        Examples
+        --------
+        >>> gene_table("human").before_r(["HLA.DRA", "X53BP1", "CD3D"])
+        {'HLA.DRA': 'HLA-DRA', 'X53BP1': '53BP1'}
+        """
+        wanted = set(filter(_MADE_BY_R.search, names))
+        if not wanted:
+            return {}
+        found = [
+            (dotted, name)
+            for dotted, name in zip(self._names_of_r, self._names, strict=True)
+            if dotted in wanted and dotted != name
+        ]
+        n_names = Counter(dotted for dotted, _ in found)
+        return {dotted: name for dotted, name in found if n_names[dotted] == 1}
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [*self.by_symbol, *self.by_other]
+
+    @cached_property
+    def _names_of_r(self) -> list[str]:
+        return r_names(self._names)
 
 
 @cache
@@ -81,29 +119,21 @@ def gene_table(species: Species) -> GeneTable:
     >>> human.by_symbol["CD3D"], human.by_other["MLL"], human.symbol_of["ENSG00000118058"]
     ('ENSG00000167286', 'ENSG00000118058', 'KMT2A')
     """
-    ids, symbols, previous, aliases, biotypes = _columns(f"{species}_genes", _N_GENE_COLUMNS)
-    # an id without biotype was withdrawn: its symbol is another gene's by now, or a previous one
-    current = [symbol if biotype else "" for symbol, biotype in zip(symbols, biotypes, strict=True)]
-    n_genes = Counter(current)
-    by_other = {
-        name: id_
-        for column in (aliases, previous)
-        for id_, names in zip(ids, column, strict=True)
-        if names
-        for name in names.split("|")
-    }
+    stored = _stored(f"{species}_genes")
+    ids, symbols = _lines(stored["ids"]), _lines(stored["symbols"])
+    has_own_symbol = stored["has_own_symbol"].tolist()
+    all_ids, kinds = np.array(ids, dtype=object), ("aliases", "previous")
+    others = [name for kind in kinds for name in _lines(stored[kind])]
+    owners = np.concatenate([np.repeat(all_ids, stored[f"n_{kind}"]) for kind in kinds])
     return GeneTable(
         species,
-        symbol_of=dict(zip(ids, symbols, strict=True)),
-        by_symbol={
-            symbol: id_
-            for symbol, id_ in zip(current, ids, strict=True)
-            if symbol and n_genes[symbol] == 1
-        },
-        by_other=by_other,
-        shared=frozenset(
-            name for name in n_genes if name and n_genes[name] > 1 and name not in by_other
+        ids,
+        symbols,
+        by_symbol=dict(
+            zip(compress(symbols, has_own_symbol), compress(ids, has_own_symbol), strict=True)
         ),
+        by_other=dict(zip(others, owners.tolist(), strict=True)),
+        shared=frozenset(_lines(stored["shared"])),
     )
 
 
@@ -116,7 +146,8 @@ def orthologs(species: Species) -> Mapping[str, str]:
     >>> orthologs("mouse")["ENSMUSG00000032094"]  # Cd3d, CD3D
     'ENSG00000167286'
     """
-    human, mouse = _columns("human_mouse_orthologs", 2)
+    stored = _stored("human_mouse_orthologs")
+    human, mouse = _lines(stored["human"]), _lines(stored["mouse"])
     pairs = zip(human, mouse, strict=True) if species == "human" else zip(mouse, human, strict=True)
     return dict(pairs)
 
@@ -132,7 +163,7 @@ def known_share(names: Iterable[str]) -> float:
     >>> known_share(["CD3D", "Cd3d", "ENSG00000167286.12", "gene_4"])
     0.75
     """
-    human, mouse = (gene_table(species).known for species in ALL_SPECIES)
+    human, mouse = map(gene_table, ALL_SPECIES)
     is_known = [
         name in human
         or name in mouse
@@ -142,14 +173,25 @@ def known_share(names: Iterable[str]) -> float:
     return sum(is_known) / len(is_known) if is_known else 0.0
 
 
-def r_name(name: str) -> str:
-    """Return what R makes of a name that is to be a column's: ``HLA.DRA``, ``X7SK``."""
-    dotted = re.sub(r"[^A-Za-z0-9._]", ".", name)
-    return f"X{dotted}" if dotted[:1].isdigit() else dotted
+def r_names(names: Iterable[str]) -> list[str]:
+    """Return what R makes of names that are to be columns'; none of them has a line break.
+
+    Examples
+    --------
+    >>> r_names(["HLA-DRA", "7SK", "TNF\u03b1", "CD3D"])
+    ['HLA.DRA', 'X7SK', 'TNF.', 'CD3D']
+    """
+    # all in one text, which takes a hundred thousand names some milliseconds
+    text = "\n".join(("", *names)).encode().translate(_DOTTED, _FURTHER_BYTES)
+    return re.sub(rb"\n(?=\d)", b"\nX", text).decode().split("\n")[1:]
 
 
-def _columns(table: str, n_columns: int) -> list[list[str]]:
-    """Return the columns of a shipped table, without their headings."""
-    packed = files("cellclassifier.data").joinpath("tables", f"{table}.tsv.gz").read_bytes()
-    cells = gzip.decompress(packed).decode().replace("\n", "\t").split("\t")
-    return [cells[column + n_columns : -1 : n_columns] for column in range(n_columns)]
+def _stored(table: str) -> Mapping[str, npt.NDArray[Any]]:
+    """Return the arrays of a shipped table, each of which is read when it is asked for."""
+    packed = files("cellclassifier.data").joinpath("tables", f"{table}.npz").read_bytes()
+    stored: Mapping[str, npt.NDArray[Any]] = np.load(BytesIO(packed), allow_pickle=False)
+    return stored
+
+
+def _lines(text: npt.NDArray[np.uint8]) -> list[str]:
+    return text.tobytes().decode().split("\n")[:-1]

@@ -73,12 +73,12 @@ class GenePanel:
     @classmethod
     def of_names(cls, names: Iterable[object]) -> "GenePanel":
         """Tell ids from symbols, name by name."""
-        symbols = np.array([str(name).strip() for name in names], dtype=object)
-        ids = np.full(len(symbols), "", dtype=object)
-        for position, name in enumerate(symbols.tolist()):
+        symbols = [str(name).strip() for name in names]
+        ids = [""] * len(symbols)
+        for position, name in enumerate(symbols):
             if ID_LETTERS in name:
                 ids[position], symbols[position] = _split(name)
-        return cls(ids, symbols)
+        return cls(np.array(ids, dtype=object), np.array(symbols, dtype=object))
 
     @classmethod
     def of_var(cls, var: pd.DataFrame, gene_ids: str | None = None) -> "GenePanel":

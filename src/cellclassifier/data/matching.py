@@ -180,17 +180,17 @@ def _targets(
 
 def _positions(names: Names, panel_names: Names) -> npt.NDArray[np.intp]:
     """Return the first position of each name in the panel, or -1."""
-    position_of: dict[str, int] = {}
-    for position, name in enumerate(panel_names):
-        if name:
-            position_of.setdefault(name, position)
-    return np.array([position_of.get(name, -1) for name in names], dtype=np.intp)
+    # backwards, so that the first one of a name stays
+    backwards = range(len(panel_names) - 1, -1, -1)
+    position_of = dict(zip(panel_names[::-1].tolist(), backwards, strict=True))
+    position_of.pop("", None)
+    return np.array([position_of.get(name, -1) for name in names.tolist()], dtype=np.intp)
 
 
 def _is_single(names: Names) -> npt.NDArray[np.bool_]:
     """Tell which names stand there once: hundreds of genes are called Y_RNA."""
-    n_times = Counter(names)
-    return np.array([n_times[name] == 1 for name in names], dtype=np.bool_)
+    n_times = Counter(names.tolist())
+    return np.array([n_times[name] == 1 for name in names.tolist()], dtype=np.bool_)
 
 
 def _too_few(

@@ -1,7 +1,6 @@
 """Which genes the names of a matrix mean, by the shipped tables."""
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -105,13 +104,12 @@ def resolve_names(
     spelled = {name: _Spelled.of(name) for name in names if "_" in name}
     plain = [spelled[name].plain if name in spelled else name for name in names]
     table = _fitting_table(ids, plain, spelled, species)
-    by_r = not any("-" in name for name in plain)  # R's make.names leaves no hyphen
+    tables = [_table_of(spelled[name], table) if name in spelled else table for name in names]
     n_by_alias = 0
-    for position, name, bare in zip(to_find.tolist(), names, plain, strict=True):
-        genome = spelled[name].species if name in spelled else None
-        found = _look_up(bare, gene_table(genome) if genome else table, by_r=by_r)
-        if found is not None:
-            ids[position], symbols[position], is_alias = found
+    for position, name, of_name in zip(to_find, _before_r(plain, tables), tables, strict=True):
+        id_, is_alias = _look_up(name, of_name)
+        if id_:
+            ids[position], symbols[position] = id_, name
             n_by_alias += is_alias
     n_by_alias += _take_numbers_off(ids, symbols)
     _fill_symbols(ids, symbols)
@@ -149,8 +147,7 @@ def species_of(ids: Names) -> SpeciesFound:
 def _n_of(species: Species, ids: Names) -> int:
     """Count the ids of a species."""
     prefix = ID_PREFIX[species]
-    beginnings = Counter([id_[: len(prefix)] for id_ in ids[ids != ""].tolist()])
-    return beginnings[prefix]
+    return sum([id_.startswith(prefix) for id_ in ids.tolist()])
 
 
 def number_genes(ids: Names, symbols: Names) -> npt.NDArray[np.intp]:
@@ -188,26 +185,42 @@ def _fitting_table(
         return gene_table(species)
     told = {name.plain for name in spelled.values() if name.species is not None}
     names = [name for name in plain if name not in told] if told else plain
-    n_known = [
-        _n_of(table.species, ids) + sum(map(table.known.__contains__, names))
-        for table in map(gene_table, ALL_SPECIES)
-    ]
-    if n_known[0] == n_known[1] or max(n_known) < MIN_KNOWN_SHARE * len(ids):
+    n_with_id = {of: _n_of(of, ids) for of in ALL_SPECIES}
+    first, second = sorted(ALL_SPECIES, key=lambda of: -n_with_id[of])
+    n_first = n_with_id[first] + gene_table(first).n_known(names)
+    n_second = n_with_id[second] + len(names)
+    if n_second >= n_first:  # it may be the other one, whose table is read only then
+        n_second = n_with_id[second] + gene_table(second).n_known(names)
+    if n_first == n_second or max(n_first, n_second) < MIN_KNOWN_SHARE * len(ids):
         return None
-    return gene_table(ALL_SPECIES[int(np.argmax(n_known))])
+    return gene_table(first if n_first > n_second else second)
 
 
-def _look_up(plain: str, table: GeneTable | None, *, by_r: bool) -> tuple[str, str, bool] | None:
-    """Return id, name, and whether that is not the current symbol; None where there is no gene."""
+def _table_of(spelled: _Spelled, otherwise: GeneTable | None) -> GeneTable | None:
+    """Return the table of a name's genome, if it tells one."""
+    return otherwise if spelled.species is None else gene_table(spelled.species)
+
+
+def _before_r(names: list[str], tables: list[GeneTable | None]) -> list[str]:
+    """Return the names as they were before R changed them, where it did."""
+    if any("-" in name for name in names):  # R's make.names leaves no hyphen
+        return names
+    names = names.copy()
+    for table in {table for table in tables if table is not None}:
+        unknown = [i for i, of in enumerate(tables) if of is table and names[i] not in table]
+        before = table.before_r(names[i] for i in unknown)
+        for i in unknown if before else ():
+            names[i] = before.get(names[i], names[i])
+    return names
+
+
+def _look_up(name: str, table: GeneTable | None) -> tuple[str, bool]:
+    """Return the id of a name, and whether it is not the current symbol; "" for no gene."""
     if table is None:
-        return None
-    if by_r and plain not in table.known:
-        plain = table.by_r_name.get(plain, plain)
-    if plain in table.by_symbol:
-        return table.by_symbol[plain], plain, False
-    if plain in table.by_other:
-        return table.by_other[plain], plain, True
-    return None
+        return "", False
+    if name in table.by_symbol:
+        return table.by_symbol[name], False
+    return table.by_other.get(name, ""), True
 
 
 def _fill_symbols(ids: Names, symbols: Names) -> None:

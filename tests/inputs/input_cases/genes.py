@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from cellclassifier.data.gene_table import r_name
+from cellclassifier.data.gene_table import r_names
 from input_cases.case import Theme
 from input_cases.clean import former_names, ids, model_genes, mouse_symbols, symbols
 
@@ -78,7 +78,7 @@ def mixed(cells, _):
 
 @GENES.converted("symbols as R makes them, HLA.DRA and MT.CO1", f"{ALL} by symbol")
 def names_of_r(cells, _):
-    return named(cells, map(r_name, symbols()))
+    return named(cells, r_names(symbols()))
 
 
 @GENES.accepted('numbers in the index, symbols in var["gene_symbol"]', f"{ALL} by symbol")

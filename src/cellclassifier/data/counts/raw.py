@@ -56,6 +56,7 @@ class RawCounts:
 
     def __getitem__(self, rows: slice | npt.NDArray[np.integer]) -> "RawCounts":
         """Return the cells of the given rows, in that order; consecutive ones are a view."""
+        rows = _as_slice(rows)
         return RawCounts(
             _some_rows(self.counts, rows),
             self.library_size[rows],
@@ -68,6 +69,13 @@ class RawCounts:
         """Yield blocks of consecutive cells; a reader from disk has the same shape."""
         for start in range(0, len(self), block_cells):
             yield self[start : start + block_cells]
+
+
+def _as_slice(rows: slice | npt.NDArray[np.integer]) -> slice | npt.NDArray[np.integer]:
+    """Return rows as a slice where they are consecutive ones."""
+    if isinstance(rows, slice) or not len(rows) or rows[0] < 0 or (np.diff(rows) != 1).any():
+        return rows
+    return slice(int(rows[0]), int(rows[-1]) + 1)
 
 
 def _some_rows(

@@ -7,6 +7,7 @@ done, `output` writes it.
 
 from cellclassifier.data.streaming.ahead import map_ahead
 from cellclassifier.data.streaming.annotation import FileAnnotation
+from cellclassifier.data.streaming.collecting import old_objects_set_aside
 from cellclassifier.data.streaming.columns import to_arrays
 from cellclassifier.data.streaming.filling import Results, provenance_of
 from cellclassifier.data.streaming.identity import check_unchanged, identity_of
@@ -31,6 +32,7 @@ __all__ = [
     "finish_changes",
     "identity_of",
     "map_ahead",
+    "old_objects_set_aside",
     "open_cells",
     "provenance_of",
     "to_arrays",

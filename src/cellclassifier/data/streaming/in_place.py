@@ -6,6 +6,7 @@ few changes to what was there before are written down, beside it, and carried ou
 that leaves the old state; one after it is repaired by `finish_changes`, the next time.
 """
 
+import gc
 import signal
 import threading
 from collections.abc import Iterator
@@ -38,6 +39,9 @@ def fill_in_place(cells: StoredCells, results: Results) -> None:
                 fill_store(cells.path, results)
         elif cells.root is not None:
             cells.root.close()
+            # AnnData and its slots hold each other: those read from the file and dropped keep it
+            # open until they are collected, and HDF5 shows who opens it again what they had seen
+            gc.collect()
             _fill_file(cells.path, results)
     except OSError as error:
         raise OutputError(

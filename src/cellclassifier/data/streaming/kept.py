@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,9 +104,14 @@ class KeptBlocks:
 
     def each(self, key: str) -> Iterator[npt.NDArray[Any]]:
         """Yield an array of each block, in order."""
+        for (values,) in self.rows([key]):
+            yield values
+
+    def rows(self, keys: Sequence[str]) -> Iterator[list[npt.NDArray[Any]]]:
+        """Yield several arrays of each block, in order."""
         for number in range(len(self.bounds)):
             with np.load(self.folder / BLOCK.format(number), allow_pickle=False) as arrays:
-                yield arrays[key]
+                yield [arrays[key] for key in keys]
 
     def keys(self) -> list[str]:
         """Return the names of the arrays of a block."""

@@ -101,8 +101,8 @@ def _told(results: Results) -> list[Column]:
 def _blocks(results: Results) -> Iterator[dict[str, Any]]:
     """Yield the columns of blocks of cells, by their names."""
     kept, columns = results.kept, _told(results)
-    each = zip(kept.bounds, *(kept.each(column.key) for column in columns), strict=True)
-    for (start, stop), *arrays in each:
+    each = kept.rows([column.key for column in columns])
+    for (start, stop), arrays in zip(kept.bounds, each, strict=True):
         block: dict[str, Any] = {NAME_COLUMN: np.asarray(results.table.names(start, stop))}
         for column, values in zip(columns, arrays, strict=True):
             block[column.name] = column.of(values, results.label_space)

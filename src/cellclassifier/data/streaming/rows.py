@@ -58,7 +58,7 @@ def read_rows(
     if not hasattr(matrix, "indptr") and not hasattr(matrix, "format"):
         return _dense_rows(matrix, start, stop)
     if isinstance(matrix, CSRDataset) and matrix.backend == "hdf5":
-        return _rows_into(Buffers() if buffers is None else buffers, matrix, start, stop)
+        return _runs_into(Buffers() if buffers is None else buffers, matrix, [slice(start, stop)])
     return sparse.csr_matrix(matrix[start:stop])
 
 
@@ -66,22 +66,32 @@ def read_runs(matrix: Any, runs: Sequence[slice]) -> Any:  # noqa: ANN401
     """Return several runs of rows, one below the other, as CSR; as they are where no numbers."""
     if matrix.dtype.kind not in NUMERIC_KINDS:
         return np.concatenate([np.asarray(matrix[run]) for run in runs])
+    if isinstance(matrix, CSRDataset) and matrix.backend == "hdf5":
+        return _runs_into(Buffers(), matrix, runs)
     blocks = [read_rows(matrix, run.start, run.stop) for run in runs]
     return sparse.csr_matrix(sparse.vstack(blocks, format="csr"))
 
 
-def _rows_into(buffers: Buffers, matrix: Any, start: int, stop: int) -> sparse.csr_matrix:  # noqa: ANN401
-    """Read as anndata does, but for where to."""
-    ends = matrix.group["indptr"][start : stop + 1].astype(np.int64)
-    first, last = int(ends[0]), int(ends[-1])
+def _runs_into(buffers: Buffers, matrix: Any, runs: Sequence[slice]) -> sparse.csr_matrix:  # noqa: ANN401
+    """Read runs of rows as anndata does, one below the other, but for where to."""
+    indptr = matrix.group["indptr"]
+    ends = [indptr[run.start : run.stop + 1].astype(np.int64) for run in runs]
+    parts = [np.s_[int(run_ends[0]) : int(run_ends[-1])] for run_ends in ends]
+    starts = np.cumsum([0, *(part.stop - part.start for part in parts)])
     values = {}
     for name in ("data", "indices"):
         array = matrix.group[name]
-        values[name] = buffers.of(name, last - first, array.dtype)
-        if last > first:
-            array.read_direct(values[name], np.s_[first:last])
+        values[name] = buffers.of(name, int(starts[-1]), array.dtype)
+        for part, start, stop in zip(parts, starts[:-1], starts[1:], strict=True):
+            if stop > start:
+                array.read_direct(values[name], part, np.s_[start:stop])
+    shifted = [
+        run_ends[1:] - run_ends[0] + start
+        for run_ends, start in zip(ends, starts[:-1], strict=True)
+    ]
+    indptr = np.concatenate([starts[:1], *shifted])
     return sparse.csr_matrix(
-        (values["data"], values["indices"], ends - first), shape=(stop - start, matrix.shape[1])
+        (values["data"], values["indices"], indptr), shape=(len(indptr) - 1, matrix.shape[1])
     )
 
 
