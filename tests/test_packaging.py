@@ -39,7 +39,7 @@ def test_the_wheel_holds_the_whole_package(dist):
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert packed == sources
-    assert any(name.endswith(".tsv.gz") for name in packed)
+    assert any(name.endswith("human_genes.npz") for name in packed)
 
 
 def test_the_source_archive_holds_sources_and_nothing_made(dist):

@@ -55,7 +55,9 @@ def children(process):
         if parent == process.pid:
             environment = Path(f"/proc/{own}/environ").read_bytes()
             variables = dict(one.split(b"=", 1) for one in environment.split(b"\0") if one)
-            found[json.loads(variables[b"CELLCLASSIFIER_SEAT"])["number"]] = own
+            seat = variables.get(b"CELLCLASSIFIER_SEAT")
+            if seat is not None:  # else it is forked, and does not run its program yet
+                found[json.loads(seat)["number"]] = own
     return found
 
 
