@@ -144,7 +144,7 @@ def stages(task: Task) -> Row:
         for number, (start, stop) in enumerate(bounds):
             block = prove(start, stop)
             align_block(annotator, block)
-            save(number, judge(block, predict(block)))
+            save(number, judge(block, predict(block, 1), 1))
     kept.remove()
     return {
         "read_cpu_seconds": reading.seconds,

@@ -1,8 +1,11 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from scipy import sparse
 
-from cellclassifier.trust.shift import TypeProfiles, _TypeSums, profile_shift
+from cellclassifier.trust.shift import TypeProfiles, _dispersion, profile_shift
+from cellclassifier.trust.type_totals import TypeTotals
 
 N_TYPES, N_GENES, DEPTH = 4, 400, 3000
 
@@ -61,12 +64,20 @@ def test_profiles_are_sums_over_the_cells_of_each_type():
     assert np.all(profiles.shares[N_TYPES] == 0)
 
 
-def test_blocks_of_cells_add_up(monkeypatch, profiles):
-    training, query = (drawn(SHARES, codes_of(n), seed=n, spread=0.5) for n in (100, 90))
-    whole = profiles_of(training), profile_shift(profiles, *query)
-    monkeypatch.setattr("cellclassifier.trust.shift.BLOCK_CELLS", 7)
-    np.testing.assert_array_equal(profiles_of(training).counts, whole[0].counts)
-    assert profile_shift(profiles, *query) == pytest.approx(whole[1], abs=1e-4)
+def test_blocks_of_cells_add_up():
+    counts, library, codes = drawn(SHARES, codes_of(100), seed=100, spread=0.5)
+    whole, parts = (TypeTotals.empty(N_TYPES, N_GENES) for _ in range(2))
+    whole.add(counts, library, codes)
+    for rows in (slice(0, 7), slice(7, 8), slice(8, 100)):
+        parts.add(counts[rows], library[rows], codes[rows])
+    for field in fields(TypeTotals):
+        of_whole = getattr(whole, field.name)
+        np.testing.assert_allclose(getattr(parts, field.name), of_whole, rtol=1e-12)
+    for code in range(N_TYPES):
+        of_type = counts[codes == code].toarray().astype(float)
+        np.testing.assert_array_equal(whole.counts[code], of_type.sum(axis=0))
+        np.testing.assert_array_equal(whole.squares[code], (of_type**2).sum(axis=0))
+        np.testing.assert_allclose(whole.products[code], library[codes == code] @ of_type)
 
 
 @pytest.mark.parametrize(
@@ -100,17 +111,16 @@ def test_cells_that_differ_within_their_type_show_none_where_poisson_noise_would
     cells = drawn(SHARES, codes_of(60), seed=5, spread=1.0)
     profiles = profiles_of(drawn(SHARES, codes_of(800), seed=4, spread=1.0))
     assert profile_shift(profiles, *cells) < 0.05
-    monkeypatch.setattr(
-        "cellclassifier.trust.shift._TypeSums.dispersion", lambda _: np.zeros(N_GENES)
-    )
+    monkeypatch.setattr("cellclassifier.trust.shift._dispersion", lambda _: np.zeros(N_GENES))
     assert profile_shift(profiles, *cells) > 0.1
 
 
 def test_dispersion_is_the_squared_variation_of_cells_within_their_type():
     codes = np.arange(800) // 20
     shares = np.full((40, 50), 0.02)
-    sums = _TypeSums.of(*drawn(shares, codes, seed=27, depth=10_000, spread=0.7), len(shares))
-    assert np.median(sums.dispersion()) == pytest.approx(0.49, rel=0.05)
+    sums = TypeTotals.empty(*shares.shape)
+    sums.add(*drawn(shares, codes, seed=27, depth=10_000, spread=0.7))
+    assert np.median(_dispersion(sums)) == pytest.approx(0.49, rel=0.05)
 
 
 def test_states_that_few_cells_share_by_chance_are_no_shift(monkeypatch):

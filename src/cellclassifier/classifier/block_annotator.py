@@ -99,9 +99,9 @@ class BlockAnnotator:
         """The cells that all was settled on."""
         return self.view.raw
 
-    def __call__(self, block: RawCounts) -> Predictions:
+    def __call__(self, block: RawCounts, n_threads: int = 1) -> Predictions:
         """Return what the classifier says of a block; several threads may ask at once."""
-        return self.judge(block, self._said_of(block), n_threads=1)
+        return self.judge(block, self._said_of(block, n_threads), n_threads)
 
     def keep(self, kept: KeptBlocks, number: int) -> int:
         """Name a block and keep what is said of it; return how many cells it has.
@@ -121,11 +121,11 @@ class BlockAnnotator:
         kept.save(number, to_arrays(self(block)))
         return len(block)
 
-    def _said_of(self, block: RawCounts) -> WideDeepOutput:
+    def _said_of(self, block: RawCounts, n_threads: int) -> WideDeepOutput:
         if self.shifted.shift is not None:
-            return self.shifted.predict(block)
+            return self.shifted.predict(block, n_threads)
         with self._one_at_a_time:  # Keras has all cores for itself
-            return self.shifted.predict(block)
+            return self.shifted.predict(block, n_threads)
 
     def _check_libraries(self, block: RawCounts) -> None:
         """Refuse library sizes that are sums of counts here, and were not in the sample.

@@ -27,13 +27,14 @@ class ShiftedPredictor(NamedTuple):
     Parameters
     ----------
     predict
-        From raw counts of the genes that were matched, any number of cells: logits and embedding.
-        What it says of a cell does not depend on the others.
+        From raw counts of the genes that were matched, any number of cells, and how many blocks of
+        them are worked on at once, unless it is Keras, which has all cores for itself: logits and
+        embedding. What it says of a cell does not depend on the others.
     shift
         What it was adapted to; None where the model does not adapt.
     """
 
-    predict: Callable[[RawCounts], WideDeepOutput]
+    predict: Callable[[RawCounts, int], WideDeepOutput]
     shift: float | None
 
 
@@ -62,21 +63,17 @@ def predict_shifted(
     InputError
         `shift` is negative or not a number.
     """
-    shifted = adapt(view, predict, shift, n_threads=n_cores())
-    return shifted.predict(view.raw), shifted.shift
+    shifted = adapt(view, predict, shift)
+    return shifted.predict(view.raw, n_cores()), shifted.shift
 
 
-def adapt(
-    view: ModelView, predict: Predictor, shift: float | None, *, n_threads: int = 1
-) -> ShiftedPredictor:
+def adapt(view: ModelView, predict: Predictor, shift: float | None) -> ShiftedPredictor:
     """Return the network for cells like those of `view`, block by block.
 
     Parameters
     ----------
     view, predict, shift
         As in `predict_shifted`; the shift is measured on the cells of the view.
-    n_threads
-        For a network that runs without Keras, which has all cores for itself.
 
     Raises
     ------
@@ -87,7 +84,7 @@ def adapt(
         raise InputError(f"a shift is a number from 0 on, or None to measure it; not {shift!r}")
     adaptation = view.manifest.adaptation
     if adaptation is None or not isinstance(predict, WideDeepPredictor):
-        return ShiftedPredictor(lambda raw: _by_expression(view, predict, raw), None)
+        return ShiftedPredictor(lambda raw, _: _by_expression(view, predict, raw), None)
     if shift is None:
         shift = measure_shift(view, predict)
     adapted = replace(
@@ -96,7 +93,7 @@ def adapt(
     )
     on_counts = adapted.on_counts(view.match.target, view.stand_in)
     return ShiftedPredictor(
-        lambda raw: on_counts(raw.counts, view.scale(raw), n_threads=n_threads), shift
+        lambda raw, n_threads: on_counts(raw.counts, view.scale(raw), n_threads=n_threads), shift
     )
 
 

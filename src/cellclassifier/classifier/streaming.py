@@ -176,7 +176,7 @@ def annotate_file(
         annotator = BlockAnnotator.of(classifier, cells, asked)
         settings = {**asked.to_json(), "block_cells": streaming.step}
         kept = _begin(classifier, target, before, settings, streaming.bounds(cells.n_cells))
-        named = annotator(annotator.sample)
+        named = annotator(annotator.sample, n_cores())
         advice = str(QueryComparison.of(annotator.view, annotator.sample, named))
         model = describe_model(classifier.check_fitted())
         provenance = provenance_of(named, {**model, "advice": advice})

@@ -4,7 +4,7 @@ Between laboratories and protocols, totals of genes over many cells differ by fa
 network has not seen. What is measured here is the spread of these factors.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from scipy.optimize import brentq
+
+from cellclassifier.trust.type_totals import TypeTotals
 
 # the genes of highest expectation say the most, and say enough
 MAX_GENES = 500
@@ -28,8 +30,6 @@ MIN_SHARE = 0.5
 STATE_VARIANCE = 0.4
 # the median of the absolute value of a standard normal variable
 NORMAL_MAD = 0.6744897501960817
-# cells taken at a time, so that squares of all counts never stand in memory together
-BLOCK_CELLS = 10_000
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.integer]
@@ -84,11 +84,9 @@ class TypeProfiles:
             The cells' counts, library sizes and types do not fit one another.
         """
         _check_cells(counts, library_size, codes, n_types)
-        summed = np.zeros((n_types, counts.shape[1]))
-        for rows in _blocks(counts.shape[0]):
-            summed += (_members(codes[rows], n_types) @ counts[rows].astype(np.float64)).toarray()
-        library = np.bincount(codes, library_size, n_types).astype(np.float64)
-        return cls(summed.astype(np.float32), library)
+        totals = TypeTotals.empty(n_types, counts.shape[1])
+        totals.add(counts, library_size, codes)
+        return cls(totals.counts.astype(np.float32), totals.library)
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
@@ -208,58 +206,27 @@ def profile_shift(
             f"the profiles are of {n_panel} genes, the counts of {counts.shape[1]}, and "
             f"{measured.shape} say which were measured"
         )
-    sums = _TypeSums.of(counts, library_size.astype(np.float64), predicted_codes, n_types)
-    return _Totals(profiles, sums, sums.dispersion(), measured).shift()
+    sums = TypeTotals.empty(n_types, n_panel)
+    sums.add(counts, library_size, predicted_codes)
+    return _Totals(profiles, sums, _dispersion(sums), measured).shift()
 
 
-@dataclass(frozen=True, eq=False)
-class _TypeSums:
-    """Sums over the query's cells of each predicted type.
+def _dispersion(sums: TypeTotals) -> Floats:
+    """Return the squared coefficient of variation that cells of a type have, gene by gene.
 
-    Of the shape (n_types,) or, of genes, (n_types, n_panel); `weighted` is counts x library size.
+    By moments, over the types of two cells or more, around each type's own mean; (n_panel,).
+    A third too low where no type has more than two.
     """
-
-    n_cells: npt.NDArray[np.intp]
-    library: Floats
-    library_squares: Floats
-    counts: Floats
-    count_squares: Floats
-    weighted: Floats
-
-    @classmethod
-    def of(
-        cls, counts: sparse.csr_matrix, library_size: Floats, codes: Codes, n_types: int
-    ) -> "_TypeSums":
-        genes = np.zeros((3, n_types, counts.shape[1]))
-        for rows in _blocks(counts.shape[0]):
-            members, block = _members(codes[rows], n_types), counts[rows].astype(np.float64)
-            weights = sparse.diags_array(library_size[rows])
-            genes[0] += (members @ block).toarray()
-            genes[1] += (members @ block.power(2)).toarray()
-            genes[2] += (members @ weights @ block).toarray()
-        return cls(
-            np.bincount(codes, minlength=n_types),
-            np.bincount(codes, library_size, n_types).astype(np.float64),
-            np.bincount(codes, library_size**2, n_types).astype(np.float64),
-            *genes,
-        )
-
-    def dispersion(self) -> Floats:
-        """Return the squared coefficient of variation that cells of a type have, gene by gene.
-
-        By moments, over the types of two cells or more, around each type's own mean; (n_panel,).
-        A third too low where no type has more than two.
-        """
-        some = (self.n_cells > 1) & (self.library > 0)
-        n_cells, library = self.n_cells[some, None], self.library[some, None]
-        squares = self.library_squares[some, None]
-        share = self.counts[some] / library
-        residual = self.count_squares[some] - 2 * share * self.weighted[some] + share**2 * squares
-        beyond = (residual * n_cells / (n_cells - 1) - self.counts[some]).sum(axis=0)
-        mean_squares = (share**2 * squares).sum(axis=0)
-        dispersion = np.zeros(beyond.shape)
-        np.divide(beyond, mean_squares, out=dispersion, where=mean_squares > 0)
-        return np.maximum(dispersion, 0.0)
+    some = (sums.n_cells > 1) & (sums.library > 0)
+    n_cells, library = sums.n_cells[some, None], sums.library[some, None]
+    squares = sums.library_squares[some, None]
+    share = sums.counts[some] / library
+    residual = sums.squares[some] - 2 * share * sums.products[some] + share**2 * squares
+    beyond = (residual * n_cells / (n_cells - 1) - sums.counts[some]).sum(axis=0)
+    mean_squares = (share**2 * squares).sum(axis=0)
+    dispersion = np.zeros(beyond.shape)
+    np.divide(beyond, mean_squares, out=dispersion, where=mean_squares > 0)
+    return np.maximum(dispersion, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,7 +234,7 @@ class _Totals:
     """The query's totals beside those expected; `dispersion` and `measured` are (n_panel,)."""
 
     profiles: TypeProfiles
-    sums: _TypeSums
+    sums: TypeTotals
     dispersion: Floats
     measured: npt.NDArray[np.bool_]
 
@@ -327,16 +294,6 @@ def _excess_spread(values: Floats, noise: Floats) -> float:
     if excess(0.0) <= 0:
         return 0.0
     return float(brentq(excess, 0.0, sizes.max() / NORMAL_MAD, xtol=1e-6))
-
-
-def _blocks(n_cells: int) -> Iterator[slice]:
-    return (slice(first, first + BLOCK_CELLS) for first in range(0, n_cells, BLOCK_CELLS))
-
-
-def _members(codes: Codes, n_types: int) -> sparse.csr_matrix:
-    """Return which cells are of a type, (n_types, n_cells)."""
-    n_cells = len(codes)
-    return sparse.csr_matrix((np.ones(n_cells), (codes, np.arange(n_cells))), (n_types, n_cells))
 
 
 def _check_cells(

@@ -72,8 +72,10 @@ class TypeRates:
         libraries = np.maximum(totals.library, 1.0)
         rates = np.minimum((totals.counts + PSEUDO_COUNT) / libraries[:, None], 1.0)
         mean_squares = (rates**2 * totals.library_squares[:, None]).sum(axis=0)
-        residual = totals.squares - 2 * (rates * totals.products).sum(axis=0) + mean_squares
-        beyond = residual - totals.values
+        residual = (
+            totals.squares.sum(axis=0) - 2 * (rates * totals.products).sum(axis=0) + mean_squares
+        )
+        beyond = residual - totals.counts.sum(axis=0)
         dispersion = np.clip(beyond / np.maximum(mean_squares, 1e-12), 0, 1e6)
         rates[totals.n_cells < MIN_TYPE_CELLS] = 0
         return cls(rates.astype(np.float32), dispersion.astype(np.float32))
