@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from cellclassifier import CellTypeClassifier, TrainingConfig, TuningPlan, check, tune
-from cellclassifier.classifier import sampling
+from cellclassifier.classifier import sampling, trusting
 from cellclassifier.classifier.expectation import expect_accuracy
 from cellclassifier.cli import main
 from cellclassifier.data import read_predictions
@@ -118,6 +118,21 @@ def test_many_cells_are_measured_on_a_sample_that_stays_the_same(classifier, abr
     once, again = (classifier.classify(abroad).shift for _ in range(2))
     assert once == again != whole
     assert once == pytest.approx(whole, abs=0.15)
+
+
+@pytest.mark.parametrize("n_genes", [N_GENES, 90])
+@pytest.mark.parametrize("spread", [0.0, 0.6])
+def test_predict_says_what_classify_says_to_the_bit(classifier, monkeypatch, spread, n_genes):
+    cells = drawn(200, seed=4, spread=spread)[:, :n_genes].copy()
+    classified = classifier.classify(cells)
+    assert classified.trust is not None
+
+    def never(*_, **__):
+        raise AssertionError("nobody asked what the names are worth")
+
+    monkeypatch.setattr(trusting.Judge, "of", never)
+    np.testing.assert_array_equal(classifier.predict_proba(cells), classified.probabilities)
+    np.testing.assert_array_equal(classifier.predict(cells), classified.labels)
 
 
 @pytest.mark.parametrize("block_cells", [1, 7, 200])

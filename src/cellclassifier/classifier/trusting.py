@@ -1,6 +1,6 @@
 """What the labels of cells are worth, and who is told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -85,6 +85,15 @@ class TrustSettings:
         return float(-np.log10(self.refused)) if self.refused else np.inf
 
 
+def unjudged(
+    view: ModelView, raw: RawCounts, said: WideDeepOutput, shift: float | None
+) -> Predictions:
+    """Return what a network says of some of the cells of a view as predictions, without trust."""
+    probabilities = softmax(said.logits, axis=1)
+    space, coverage = view.manifest.label_space, view.match.gene_coverage
+    return Predictions(space, probabilities, raw.cell_names, coverage, shift)
+
+
 @dataclass(frozen=True, eq=False)
 class Judge:
     """Turns what a network says of cells into predictions that say what they are worth.
@@ -125,15 +134,9 @@ class Judge:
         n_threads
             How many blocks of them are worked on at once; None takes all cores.
         """
-        probabilities = softmax(said.logits, axis=1)
-        return Predictions(
-            self.view.manifest.label_space,
-            probabilities,
-            raw.cell_names,
-            self.view.match.gene_coverage,
-            self.shift,
-            self._trust(raw, probabilities, said.embedding, n_threads or n_cores()),
-        )
+        named = unjudged(self.view, raw, said, self.shift)
+        trust = self._trust(raw, named.probabilities, said.embedding, n_threads or n_cores())
+        return replace(named, trust=trust)
 
     def _trust(
         self,

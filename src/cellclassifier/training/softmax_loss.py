@@ -87,7 +87,7 @@ class SoftmaxLoss:
             Whether genes are divided by sqrt(1 + their mean square) first, so that the strong ones
             weigh less.
         """
-        expression = examples.expression
+        expression = replace(examples).expression  # which does not stay with the examples
         mean, square = _moments(expression)
         relative = 1 / np.sqrt(1 + square) if gene_scaled else np.ones(len(square))
         spread = float((np.maximum(square - mean**2, 0) * relative**2).sum())
@@ -98,11 +98,10 @@ class SoftmaxLoss:
         scaled = sparse.csr_matrix(
             (values, expression.indices, expression.indptr), shape=expression.shape
         )
+        del expression
         centre = (mean * scale).astype(np.float32)
         by_cell_and_gene = scaled, scaled.T.tocsr()
-        # without the expression, which is not looked at again
-        cells = replace(examples)
-        return cls(cells, by_cell_and_gene, centre, scale, n_types, penalty, n_threads)
+        return cls(examples, by_cell_and_gene, centre, scale, n_types, penalty, n_threads)
 
     @property
     def n_parameters(self) -> int:

@@ -12,7 +12,8 @@ from cellclassifier.data.counts.diagnosis import looks_estimated, scaled_total
 from cellclassifier.data.counts.integers import seen_instead_of_counts
 from cellclassifier.data.counts.inversion import Inversion, invert
 from cellclassifier.data.counts.libraries import LibrarySizes, LibrarySizeUnknownError, total_counts
-from cellclassifier.data.counts.matrices import to_csr, without_zeros
+from cellclassifier.data.counts.matrices import in_order, to_rows, without_zeros
+from cellclassifier.data.counts.one_pass import totals_of_counts
 from cellclassifier.data.counts.places import RAW, Place, places_of
 from cellclassifier.data.counts.raw import RawCounts
 from cellclassifier.data.counts.scanning import Scan, refusal
@@ -167,21 +168,32 @@ def _raw(
     """Return the first place with counts as they are, noting why the places before it are not."""
     for place in places:
         try:
-            values = to_csr(place.matrix())
+            values = to_rows(place.matrix())
         except CountsError as error:
             refused.append(_Refused(place, None, f"cannot be used: {error}"))
             continue
-        scan = Scan.of(values)
-        if scan.smallest <= 0 <= scan.largest and values.nnz:
-            values = without_zeros(values)
-        problem = refusal(scan, values) or seen_instead_of_counts(values)
+        values, total, scan = _looked_through(values)
+        problem = refusal(scan, values) if scan else None
+        problem = problem or seen_instead_of_counts(values)
         if problem is None:
-            library_size = library_sizes.of_counts(
-                total_counts(values), place.name, cells.obs_names
-            )
+            library_size = library_sizes.of_counts(total, place.name, cells.obs_names)
             return Found(values, library_size, place, f"raw counts in {place.name}")
-        refused.append(_Refused(place, values if scan.may_be_undone else None, problem))
+        may_be_undone = scan is not None and scan.may_be_undone
+        refused.append(_Refused(place, values if may_be_undone else None, problem))
     return None
+
+
+def _looked_through(values: sparse.csr_matrix) -> tuple[sparse.csr_matrix, Floats, Scan | None]:
+    """Return values in order, the sum of each row, and what they are; None for counts."""
+    total = totals_of_counts(values)
+    if total is not None:
+        values.has_canonical_format = True
+        return values, total, None
+    values = in_order(values)
+    scan = Scan.of(values)
+    if scan.smallest <= 0 <= scan.largest and values.nnz:
+        values = without_zeros(values)
+    return values, total_counts(values), scan
 
 
 def _recovered(

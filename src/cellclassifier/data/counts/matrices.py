@@ -14,7 +14,20 @@ WIDENED = {"float16": np.float32, "longdouble": np.float64, "float128": np.float
 
 
 def to_csr(matrix: Any) -> sparse.csr_matrix:  # noqa: ANN401  (dense, sparse, or a view of a file)
-    """Return a matrix as CSR of sorted indices, each once; dense ones a few rows at a time.
+    """Return a matrix as CSR of sorted indices, each once: both of the next in one."""
+    return in_order(to_rows(matrix))
+
+
+def in_order(values: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return a matrix with sorted indices, each once; the same where it is one already."""
+    if not values.has_canonical_format:
+        values = values.copy()  # it may share its arrays with the user's matrix
+        values.sum_duplicates()
+    return values
+
+
+def to_rows(matrix: Any) -> sparse.csr_matrix:  # noqa: ANN401  (dense, sparse, or a view of a file)
+    """Return a matrix as CSR, in whatever order; dense ones a few rows at a time.
 
     Raises
     ------
@@ -46,9 +59,6 @@ def _read(matrix: Any) -> sparse.csr_matrix:  # noqa: ANN401
         )
     is_sparse = sparse.issparse(matrix)
     values: sparse.csr_matrix = sparse.csr_matrix(matrix) if is_sparse else _sparse_rows(matrix)
-    if not values.has_canonical_format:
-        values = values.copy()  # it may share its arrays with the user's matrix
-        values.sum_duplicates()
     return values
 
 

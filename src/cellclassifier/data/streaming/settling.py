@@ -20,6 +20,7 @@ from cellclassifier.data.counts.libraries import (
     total_counts,
 )
 from cellclassifier.data.counts.matrices import to_csr, without_zeros
+from cellclassifier.data.counts.one_pass import WITH_ZEROS, scan_rows
 from cellclassifier.data.counts.raw import RawCounts
 from cellclassifier.data.counts.scanning import Scan, refusal
 from cellclassifier.data.genes import GenePanel, check_orientation
@@ -28,7 +29,6 @@ from cellclassifier.data.merging import add_columns, first_of_each
 from cellclassifier.data.reference import CountsArguments
 from cellclassifier.data.resolution import number_genes
 from cellclassifier.data.streaming.failures import cells_named
-from cellclassifier.data.streaming.scanning import WHOLE, scan_block
 from cellclassifier.data.streaming.stored import StoredCells
 from cellclassifier.data.streaming.undoing import Undoing
 from cellclassifier.errors import CountsError, FileFormatError
@@ -165,8 +165,8 @@ class SettledCounts:
     def _counts(self, values: sparse.csr_matrix, start: int) -> tuple[sparse.csr_matrix, Floats]:
         """Return the counts of a block and their sums, proved."""
         if self.undoing is None and not self.is_estimated:
-            found, measured = scan_block(values)
-            if found == WHOLE:
+            found, measured = scan_rows(values)
+            if found <= WITH_ZEROS:
                 return values, measured
         values = self._in_order(values, start)
         scan = Scan.of(values)

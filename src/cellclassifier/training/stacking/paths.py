@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 
 from cellclassifier.data.counts.cells import n_cores
+from cellclassifier.data.freed_memory import hand_back_freed_memory
 from cellclassifier.data.row_sources import NormalisedRows
 from cellclassifier.data.splitting import Rows
 from cellclassifier.training.examples import Examples
@@ -120,5 +121,6 @@ def fit_heads(
     # each holds its cells, twice: where they come from disk, no more of them than memory allows
     from_disk = isinstance(views[0].stored, NormalisedRows)
     n_threads = min(n_cores(), THREADS_FROM_DISK) if from_disk else n_cores()
+    hand_back_freed_memory()
     with one_blas_thread(), ThreadPoolExecutor(n_threads) as threads:
         return list(threads.map(fit, tasks))
