@@ -259,7 +259,9 @@ def _named_here(
     annotator: BlockAnnotator, kept: KeptBlocks, n_threads: int | None
 ) -> Iterator[int]:
     """Name the blocks that are not kept yet, several at once."""
-    with threadpool_limits(1, user_api="blas"):
+    # what runs without Keras has no use for BLAS, of which to find all copies takes a while
+    has_blas = annotator.shifted.shift is None
+    with threadpool_limits(1, user_api="blas") if has_blas else nullcontext():
         yield from map_ahead(
             partial(annotator.keep, kept), kept.missing(), n_threads or max(n_cores(), 2)
         )

@@ -146,8 +146,8 @@ def species_of(ids: Names) -> SpeciesFound:
 
 def _n_of(species: Species, ids: Names) -> int:
     """Count the ids of a species."""
-    prefix = ID_PREFIX[species]
-    return sum([id_.startswith(prefix) for id_ in ids.tolist()])
+    # by far the quickest way in Python: a line each
+    return "\n".join(["", *ids.tolist()]).count(f"\n{ID_PREFIX[species]}")
 
 
 def number_genes(ids: Names, symbols: Names) -> npt.NDArray[np.intp]:
