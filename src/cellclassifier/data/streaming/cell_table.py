@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import zarr
 from anndata.io import read_elem
 
 from cellclassifier.data.formats.on_disk import Group
@@ -27,6 +28,10 @@ class CellTable(Protocol):
 
     def names(self, start: int, stop: int) -> pd.Index:
         """Return the names of consecutive cells."""
+        ...
+
+    def names_of(self, runs: Sequence[slice]) -> list[str]:
+        """Return the names of several runs of cells."""
         ...
 
     def column(self, key: str) -> pd.Series:
@@ -52,6 +57,10 @@ class TableInMemory:
         """Return the names of consecutive cells."""
         names: pd.Index = self.obs.index[start:stop]
         return names
+
+    def names_of(self, runs: Sequence[slice]) -> list[str]:
+        """Return the names of several runs of cells."""
+        return [name for run in runs for name in self.obs.index[run]]
 
     def column(self, key: str) -> pd.Series:
         """Return a column of all cells, its index their numbers."""
@@ -91,10 +100,29 @@ class TableInFile:
     def names(self, start: int, stop: int) -> pd.Index:
         """Return the names of consecutive cells."""
         names = self._names
-        if isinstance(names, h5py.Dataset):
-            names = names.asstr()
-        some: pd.Index = pd.Index(np.asarray(names[start:stop], dtype=object), dtype=object)
-        return some
+        if isinstance(names, zarr.Array):
+            some = self._from_chunks(names, start, stop)
+        else:
+            some = (names.asstr() if isinstance(names, h5py.Dataset) else names)[start:stop]
+        index: pd.Index = pd.Index(np.asarray(some, dtype=object), dtype=object)
+        return index
+
+    def _from_chunks(self, names: Any, start: int, stop: int) -> Any:  # noqa: ANN401
+        """Return names in zarr, which unpacks chunks whole: these wait for the next cells."""
+        first, last, unpacked = self._index.get("chunks", (0, 0, None))
+        if not first <= start <= stop <= last:
+            length = names.chunks[0]
+            first, last = start // length * length, min(-(-stop // length) * length, len(self))
+            unpacked = names[first:last]
+            self._index["chunks"] = first, last, unpacked
+        return unpacked[start - first : stop - first]
+
+    def names_of(self, runs: Sequence[slice]) -> list[str]:
+        """Return the names of several runs of cells; a chunk of zarr is unpacked once for all."""
+        if isinstance(self._names, zarr.Array):
+            names: list[str] = np.asarray(self._names.oindex[_numbers(runs)], dtype=object).tolist()
+            return names
+        return [name for run in runs for name in self.names(run.start, run.stop)]
 
     def column(self, key: str) -> pd.Series:
         """Return a column of all cells, its index their numbers."""
@@ -103,11 +131,12 @@ class TableInFile:
 
 def rows_of(table: CellTable, runs: Sequence[slice], columns: Sequence[str]) -> pd.DataFrame:
     """Return some columns of runs of cells, under the names of the cells."""
-    numbers: npt.NDArray[np.intp] = np.concatenate(
-        [np.arange(run.start, run.stop, dtype=np.intp) for run in runs]
-    )
-    names = [name for run in runs for name in table.names(run.start, run.stop)]
+    numbers = _numbers(runs)
     return pd.DataFrame(
         {key: table.column(key).iloc[numbers].array for key in columns},
-        index=pd.Index(names, dtype=object),
+        index=pd.Index(table.names_of(runs), dtype=object),
     )
+
+
+def _numbers(runs: Sequence[slice]) -> npt.NDArray[np.intp]:
+    return np.concatenate([np.arange(run.start, run.stop, dtype=np.intp) for run in runs])

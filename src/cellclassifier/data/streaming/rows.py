@@ -1,9 +1,11 @@
 """Consecutive rows of a matrix, wherever it lies."""
 
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 from anndata.abc import CSRDataset
@@ -11,6 +13,7 @@ from scipy import sparse
 
 from cellclassifier.data.counts.matrices import DENSE_VALUES, WIDENED
 from cellclassifier.data.formats.on_disk import NUMERIC_KINDS
+from cellclassifier.data.streaming.deflated import Deflated, is_deflated, take_deflated
 
 # blocks differ in how many values they have
 ROOM = 1.2
@@ -39,6 +42,7 @@ def read_rows(
     start: int,
     stop: int,
     buffers: Buffers | None = None,
+    reading: AbstractContextManager[Any] = nullcontext(),  # noqa: B008  (it has no state)
 ) -> sparse.csr_matrix:
     """Return rows from `start` to `stop`, not included, as CSR.
 
@@ -48,7 +52,10 @@ def read_rows(
         Sparse by rows, or dense, in memory or in a file of HDF5 or zarr. Dense rows are read a few
         at a time, so that no more of them is held.
     buffers
-        What sparse rows of HDF5 are read into; None for memory of their own.
+        What sparse rows of a file are read into; None for memory of their own.
+    reading
+        Entered while the file is read, and left before what it packed is unpacked: a lock, where
+        several threads read.
 
     Examples
     --------
@@ -56,43 +63,85 @@ def read_rows(
     [[0, 2], [3, 0]]
     """
     if not hasattr(matrix, "indptr") and not hasattr(matrix, "format"):
-        return _dense_rows(matrix, start, stop)
-    if isinstance(matrix, CSRDataset) and matrix.backend == "hdf5":
-        return _runs_into(Buffers() if buffers is None else buffers, matrix, [slice(start, stop)])
-    return sparse.csr_matrix(matrix[start:stop])
+        with reading:
+            return _dense_rows(matrix, start, stop)
+    if isinstance(matrix, CSRDataset):
+        into = Buffers() if buffers is None else buffers
+        return _runs_into(into, matrix, [slice(start, stop)], reading)
+    with reading:
+        return sparse.csr_matrix(matrix[start:stop])
 
 
 def read_runs(matrix: Any, runs: Sequence[slice]) -> Any:  # noqa: ANN401
     """Return several runs of rows, one below the other, as CSR; as they are where no numbers."""
     if matrix.dtype.kind not in NUMERIC_KINDS:
         return np.concatenate([np.asarray(matrix[run]) for run in runs])
-    if isinstance(matrix, CSRDataset) and matrix.backend == "hdf5":
-        return _runs_into(Buffers(), matrix, runs)
+    if isinstance(matrix, CSRDataset):
+        return _runs_into(Buffers(), matrix, runs, nullcontext())
     blocks = [read_rows(matrix, run.start, run.stop) for run in runs]
     return sparse.csr_matrix(sparse.vstack(blocks, format="csr"))
 
 
-def _runs_into(buffers: Buffers, matrix: Any, runs: Sequence[slice]) -> sparse.csr_matrix:  # noqa: ANN401
+class _Taken(NamedTuple):
+    """Runs of rows, but for what is packed."""
+
+    values: Mapping[str, npt.NDArray[Any]]
+    indptr: npt.NDArray[np.int64]
+    n_columns: int
+    packed: Sequence[Deflated]
+
+
+def _runs_into(
+    buffers: Buffers,
+    matrix: Any,  # noqa: ANN401
+    runs: Sequence[slice],
+    reading: AbstractContextManager[Any],
+) -> sparse.csr_matrix:
     """Read runs of rows as anndata does, one below the other, but for where to."""
+    with reading:  # and there all objects of h5py end, which its lock alone does not make safe
+        taken = _take(buffers, matrix, runs)
+    for chunk in taken.packed:
+        chunk.unpack()
+    arrays = taken.values["data"], taken.values["indices"], taken.indptr
+    return sparse.csr_matrix(arrays, shape=(len(taken.indptr) - 1, taken.n_columns))
+
+
+def _take(buffers: Buffers, matrix: Any, runs: Sequence[slice]) -> _Taken:  # noqa: ANN401
     indptr = matrix.group["indptr"]
     ends = [indptr[run.start : run.stop + 1].astype(np.int64) for run in runs]
     parts = [np.s_[int(run_ends[0]) : int(run_ends[-1])] for run_ends in ends]
     starts = np.cumsum([0, *(part.stop - part.start for part in parts)])
-    values = {}
+    values: dict[str, npt.NDArray[Any]] = {}
+    packed: list[Deflated] = []
     for name in ("data", "indices"):
         array = matrix.group[name]
+        take = _taker_of(array)
         values[name] = buffers.of(name, int(starts[-1]), array.dtype)
         for part, start, stop in zip(parts, starts[:-1], starts[1:], strict=True):
             if stop > start:
-                array.read_direct(values[name], part, np.s_[start:stop])
+                packed += take(array, part, values[name][start:stop])
     shifted = [
         run_ends[1:] - run_ends[0] + start
         for run_ends, start in zip(ends, starts[:-1], strict=True)
     ]
-    indptr = np.concatenate([starts[:1], *shifted])
-    return sparse.csr_matrix(
-        (values["data"], values["indices"], indptr), shape=(len(indptr) - 1, matrix.shape[1])
-    )
+    return _Taken(values, np.concatenate([starts[:1], *shifted]), matrix.shape[1], packed)
+
+
+def _taker_of(array: Any) -> Callable[[Any, slice, npt.NDArray[Any]], list[Deflated]]:  # noqa: ANN401
+    """Return what reads some values of an array into others, but for those it returns."""
+    if not isinstance(array, h5py.Dataset):
+        return _take_zarr
+    return take_deflated if is_deflated(array) else _take_h5
+
+
+def _take_h5(array: Any, part: slice, out: npt.NDArray[Any]) -> list[Deflated]:  # noqa: ANN401
+    array.read_direct(out, part)
+    return []
+
+
+def _take_zarr(array: Any, part: slice, out: npt.NDArray[Any]) -> list[Deflated]:  # noqa: ANN401
+    out[:] = array[part]
+    return []
 
 
 def _dense_rows(matrix: Any, start: int, stop: int) -> sparse.csr_matrix:  # noqa: ANN401

@@ -69,7 +69,7 @@ class StoredCells:
         return len(self.table)
 
     def rows(self, place: str, start: int, stop: int) -> sparse.csr_matrix:
-        """Return consecutive rows of a matrix; one thread reads at a time.
+        """Return consecutive rows of a matrix; one thread reads at a time, but several unpack gzip.
 
         They may lie in memory that the next call in the same thread overwrites.
 
@@ -79,10 +79,10 @@ class StoredCells:
             The file is broken there.
         """
         matrix = self.matrices[place]
-        with self._reading:
-            try:
-                return read_rows(matrix, start, stop, self._buffers)
-            except STORE_ERRORS as error:
+        try:
+            return read_rows(matrix, start, stop, self._buffers, self._reading)
+        except STORE_ERRORS as error:
+            with self._reading:
                 raise broken_rows(self.path, matrix, start, stop, error) from error
 
     def some(self, runs: Sequence[slice], layer: str | None, columns: Sequence[str]) -> ad.AnnData:
