@@ -15,7 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "conda" / "recipe.yaml"
 # where conda-forge's name is another one
-CONDA_NAMES = {"matplotlib": "matplotlib-base"}
+CONDA_NAMES = {"isal": "python-isal", "matplotlib": "matplotlib-base"}
 
 TEMPLATE = """\
 # Written by scripts/build_conda_recipe.py from pyproject.toml; not to be changed by hand.

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 try:
     from isal import isal_zlib as gzip_library  # several times as fast
-except ImportError:  # no wheel for this machine
+except ImportError:  # it was left out, where there is no wheel
     import zlib as gzip_library  # type: ignore[no-redef]
 
 SHUFFLE, DEFLATE = h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE
