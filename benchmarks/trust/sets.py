@@ -30,6 +30,8 @@ from cellclassifier.evaluation.metrics import log_loss
 from cellclassifier.trust import conformal
 
 COVERAGES = (0.8, 0.9, 0.95)
+# of the cells, the surest, that are answered
+SHARES = tuple(percent / 100 for percent in range(50, 101, 5))
 PENALTY, FREE_TYPES = 0.02, 2
 # with fewer test cells, the coverage of a type is mostly chance
 MIN_TEST_CELLS = 50
@@ -156,6 +158,7 @@ def row_of(task: Task, fold: int, made: HeldOut) -> Row:
         "overconfidence": reliability.overconfidence,
         "ece_if_calibrated": ece_if_calibrated(confidence),
         "accuracy_at_90": answered.at(0.9),
+        "accuracy_at": {f"{share:.2f}": answered.at(share) for share in SHARES},
         "area_under_risk": answered.area,
         "top_k": {str(wanted): smallest_k(cells, made.truth, wanted) for wanted in COVERAGES},
         "sets": list(scored_sets(made, cells)),
