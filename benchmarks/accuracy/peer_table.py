@@ -105,13 +105,13 @@ def table(comparisons: list[Comparison]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_between_markers(page: Path, text: str) -> None:
+def write_between_markers(page: Path, text: str, marker: str = BEGIN) -> None:
     """Put a text between the markers of a page."""
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    before, begin, rest = page.read_text(encoding="utf-8").partition(marker)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"{page} needs the lines {BEGIN} and {END}, in this order")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
+        raise ValueError(f"{page} needs the lines {marker} and {END}, in this order")
+    page.write_text(f"{before}{marker}\n\n{text}\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
