@@ -281,6 +281,10 @@ def adaptation():
         rng.normal(size=(2, N_FEATURES, N_TYPES)).astype(np.float32),
         rng.normal(size=(2, N_TYPES)).astype(np.float32),
         ViewMoments.of(counts.log1p()),
+        (
+            rng.normal(size=(N_GENES, N_TYPES)).astype(np.float32),
+            rng.normal(size=N_TYPES).astype(np.float32),
+        ),
     )
 
 
@@ -353,11 +357,25 @@ def put(values, at, value):
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize(
-    "name", ["kernels", "biases", "counts", "library", "view_mean", "view_slope"]
-)
+    "name",
+    [
+        "kernels", "biases", "counts", "library", "view_mean", "view_slope", "plain_kernel",
+        "plain_bias",
+    ],
+)  # fmt: skip
 def test_hostile_arrays_are_refused_and_nothing_else(adaptation, name, change):
     arrays = dict(adaptation.to_arrays())
     arrays[name] = CHANGES[change](arrays[name], 7)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    with pytest.raises(ModelFileError, match="its weights for shifted cells are broken"):
+        read_back(buffer.getvalue())
+
+
+@pytest.mark.parametrize("name", ["plain_kernel", "plain_bias"])
+def test_half_a_plain_head_is_refused(adaptation, name):
+    arrays = {**adaptation.to_arrays()}
+    del arrays[name]
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     with pytest.raises(ModelFileError, match="its weights for shifted cells are broken"):

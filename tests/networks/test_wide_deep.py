@@ -117,6 +117,12 @@ def test_missing_genes_get_the_views_that_go_with_their_expression(
         values[:, missing] = by_score[:, missing]
     last = dense.copy()
     last[:, missing] = (stand_in.mean + offset)[:, missing]
+    plain = np.random.default_rng(5).normal(size=(N_GENES, N_TYPES)).astype(np.float32)
+    with_plain = replace(WideDeepPredictor.of(model, moments), plain=plain)
+    counts = sparse.csr_matrix(np.expm1(measured.toarray()))
+    said = with_plain.on_counts(np.arange(N_GENES), stand_in)(counts, np.ones(N_CELLS))
+    of_plain = views[0] @ plain
+    np.testing.assert_allclose(said.embedding, of_plain, atol=1e-5 * np.abs(of_plain).max())
     (projection,) = model.get_layer("projection").get_weights()
     kernel, bias = model.get_layer("hidden_1").get_weights()
     hidden = np.maximum(views[1] @ projection @ kernel + bias, 0)
@@ -148,6 +154,14 @@ def test_the_embedding_is_that_of_the_expression(expression, model, moments, sta
     measured = sparse.csr_matrix(expression.toarray() * stand_in.measured) if lacks else expression
     counts = sparse.csr_matrix(np.expm1(measured.toarray()))
     logits, embedding = predict.on_counts(np.arange(N_GENES), given)(counts, np.ones(N_CELLS))
+    plain = np.random.default_rng(4).normal(size=(N_GENES, N_TYPES)).astype(np.float32)
+    both = replace(predict, plain=plain).on_counts(np.arange(N_GENES), given)
+    beside = both(counts, np.ones(N_CELLS))
+    np.testing.assert_array_equal(beside.logits, logits)
+    np.testing.assert_array_equal(beside.embedding[:, :7], embedding)
+    if not lacks:
+        of_plain = view(measured.toarray().astype(np.float64), NEAR_LINEAR[0]) @ plain
+        np.testing.assert_allclose(beside.embedding[:, 7:], of_plain, rtol=1e-5, atol=2e-4)
     filled = given.fill(measured) if lacks else measured.toarray()
     np.testing.assert_allclose(embedding, filled @ kernel, rtol=1e-5, atol=2e-4)
     np.testing.assert_allclose(logits, predictor(measured, given), rtol=1e-5, atol=1e-5)

@@ -54,6 +54,11 @@ def undecided_of(counts):
     return softmax(np.log(probabilities_of(counts)) / 3, axis=1)
 
 
+def plain_of(counts):
+    """Return what another network could say, which looks at every other gene: the same shape."""
+    return probabilities_of(counts * (np.arange(N_PANEL) % 2))
+
+
 def expression_of(counts):
     return np.log1p(1e3 * counts / counts.sum(axis=1, keepdims=True)).astype(np.float32)
 
@@ -61,7 +66,7 @@ def expression_of(counts):
 class Fitted:
     """A novelty model of simulated cells."""
 
-    def __init__(self, n_cells=1500, far=None):
+    def __init__(self, n_cells=1500, far=None, *, plain=False):
         counts, codes, _ = simulated(n_cells, seed=0)
         expression = expression_of(counts)
         svd = TruncatedSVD(N_AXES, random_state=0).fit(expression)
@@ -70,8 +75,12 @@ class Fitted:
             expression @ axes.T, NONE, None, sparse.csr_matrix(counts), IN_ORDER,
             counts.sum(axis=1).astype(float),
         )  # fmt: skip
-        held_out = HeldOutCells(np.arange(n_cells), probabilities_of(counts))
-        far = None if far is None else HeldOutCells(far, undecided_of(counts)[far])
+        of_plain = plain_of(counts) if plain else None
+        held_out = HeldOutCells(np.arange(n_cells), probabilities_of(counts), of_plain)
+        if far is not None:
+            of_plain = None if of_plain is None else of_plain[far]
+            far = HeldOutCells(far, undecided_of(counts)[far], of_plain)
+        self.plain = plain
         self.model = NoveltyModel.of(axes, known, codes, held_out, far, 0)
         self.detect = self.model.detector(np.ones(N_PANEL, dtype=bool))
 
@@ -84,6 +93,7 @@ class Fitted:
             sparse.csr_matrix(counts),
             IN_ORDER,
             counts.sum(axis=1).astype(float),
+            plain_of(counts) if self.plain else None,
         )
 
     def novelty(self, counts):
@@ -217,6 +227,21 @@ def test_where_two_networks_doubt_the_more_surprising_one_counts(fitted, known_a
         assert (of_one > without_either).mean() > 0.5
     truth = np.repeat([0, 1], len(known))
     assert roc_auc_score(truth, np.r_[far.detect(cells), far.novelty(unseen)]) > 0.95
+
+
+def test_heads_that_contradict_each_other_are_doubt():
+    plain = Fitted(far=np.arange(0, 1500, 3), plain=True)
+    known, codes, _ = simulated(1000, seed=1)
+    cells = plain.evidence(known)
+    sure, other = np.eye(N_TYPES)[codes], np.eye(N_TYPES)[(codes + 1) % N_TYPES]
+    agree = cells._replace(probabilities=sure, far_probabilities=sure, plain_probabilities=sure)
+    for contradicted in (
+        agree._replace(plain_probabilities=other),
+        agree._replace(far_probabilities=other),
+    ):
+        assert (plain.detect(contradicted) > plain.detect(agree)).all()
+    refused = plain.detect(cells) >= -np.log10(0.05)
+    assert 0.02 < refused.mean() < 0.09
 
 
 def test_prototypes_are_a_thousand_and_rare_types_have_theirs():

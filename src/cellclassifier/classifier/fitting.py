@@ -20,7 +20,7 @@ from cellclassifier.data import (
 )
 from cellclassifier.data.row_sources import Expression, RowSource, row_blocks
 from cellclassifier.data.splitting import Rows
-from cellclassifier.modelfile.adaptation import Adaptation
+from cellclassifier.modelfile.adaptation import MAX_PLAIN_WEIGHTS, Adaptation
 from cellclassifier.modelfile.sample import MAX_CELLS, ValidationSample
 from cellclassifier.networks import Engine, NetworkBuilder, keras
 from cellclassifier.training import (
@@ -250,7 +250,16 @@ def _adaptation(cells: PanelCells, totals: TypeTotals, record: TrainingRecord) -
         (totals.counts * summed[:, None]).astype(np.float32), totals.library * summed
     )
     moments = ViewMoments.of(cells.expression)
-    return Adaptation(profiles, np.stack(kernels), np.stack(biases), moments)
+    plain = None
+    if _has_plain(record):
+        assert record.plain is not None  # noqa: S101  (it has one)
+        plain = record.plain.kernel, record.plain.bias
+    return Adaptation(profiles, np.stack(kernels), np.stack(biases), moments, plain)
+
+
+def _has_plain(record: TrainingRecord) -> bool:
+    """Tell whether a model keeps its plain head."""
+    return record.plain is not None and record.plain.kernel.size <= MAX_PLAIN_WEIGHTS
 
 
 def _trust(
@@ -263,8 +272,9 @@ def _trust(
     """Return what prediction sets and novelty need; None without cells that were held out."""
     if record.held_out is None:
         return None, None
-    held_out = _probabilities(record.held_out)
-    far = None if record.far_held_out is None else _probabilities(record.far_held_out)
+    plain = record.plain_held_out if _has_plain(record) else None
+    held_out = _probabilities(record.held_out, plain)
+    far = None if record.far_held_out is None else _probabilities(record.far_held_out, plain)
     codes = cells.codes
     conformal = ConformalScores.of(held_out.probabilities, codes[held_out.rows])
     rows = _known_rows(codes, held_out.rows, seed)
@@ -303,8 +313,15 @@ def _among(held_out: HeldOutCells, rows: Rows) -> HeldOutCells:
     """Return those of the cells that are among `rows`, by their places there."""
     there = np.isin(held_out.rows, rows)
     places = np.searchsorted(rows, held_out.rows[there])
-    return HeldOutCells(places, held_out.probabilities[there])
+    plain = held_out.plain_probabilities
+    return HeldOutCells(
+        places, held_out.probabilities[there], None if plain is None else plain[there]
+    )
 
 
-def _probabilities(held_out: HeldOut) -> HeldOutCells:
-    return HeldOutCells(held_out.rows, softmax(held_out.logits, axis=1))
+def _probabilities(held_out: HeldOut, plain: HeldOut | None) -> HeldOutCells:
+    """Return what was said of held-out cells, and what a plain head said of these, or of more."""
+    rows, of_plain = held_out.rows, None
+    if plain is not None:
+        of_plain = softmax(plain.logits[np.searchsorted(plain.rows, rows)], axis=1)
+    return HeldOutCells(rows, softmax(held_out.logits, axis=1), of_plain)

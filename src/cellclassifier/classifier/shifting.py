@@ -90,6 +90,7 @@ def adapt(view: ModelView, predict: Predictor, shift: float | None) -> ShiftedPr
     adapted = replace(
         predict.with_logits(*adaptation.last_layer(*predict.logits, shift)),
         embedding=view.components,
+        plain=None if view.plain_head is None else view.plain_head[0],
     )
     on_counts = adapted.on_counts(view.match.target, view.stand_in)
     return ShiftedPredictor(

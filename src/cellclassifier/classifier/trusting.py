@@ -150,17 +150,25 @@ class Judge:
             return None
         sets = scores.sets(probabilities, settings.coverage, keep_best=settings.keep_best)
         library_size = self.view.library_size(raw)
-        n_dimensions = self.detector.model.components.shape[1]
-        far = None
-        if self.view.far_layer is not None:
-            far = softmax(embedding[:, n_dimensions:] + self.view.far_layer[1], axis=1)
+        n_dimensions, n_types = self.detector.model.components.shape[1], probabilities.shape[1]
+        distance, *of_heads = np.split(
+            embedding, range(n_dimensions, embedding.shape[1], n_types), axis=1
+        )
+        # in the order in which the view lays them out
+        heads = {"far": self.view.far_layer, "plain": self.view.plain_head}
+        there = [(name, head[1]) for name, head in heads.items() if head is not None]
+        opinions = {
+            name: softmax(said + bias, axis=1)
+            for (name, bias), said in zip(there, of_heads, strict=True)
+        }
         evidence = CellEvidence(
-            embedding[:, :n_dimensions],
+            distance,
             probabilities,
-            far,
+            opinions.get("far"),
             raw.counts,
             self.view.match.target.astype(np.int32, copy=False),
             library_size,
+            opinions.get("plain"),
         )
         novelty = self.detector(evidence, n_threads)
         status = self._status(sets, novelty, library_size)

@@ -14,6 +14,7 @@ from cellclassifier.data import (
     StandIn,
     match_genes,
     select_genes,
+    sparse_views,
     total_counts,
 )
 from cellclassifier.modelfile import Manifest
@@ -95,6 +96,14 @@ class ModelView:
             return None
         return adaptation.far_layer
 
+    @property
+    def plain_head(self) -> tuple[Floats, Floats] | None:
+        """Kernel and bias of the plain head, where novelty asks for its opinion."""
+        adaptation = self.manifest.adaptation
+        if self.manifest.novelty is None or adaptation is None:
+            return None
+        return adaptation.plain
+
     @cached_property
     def components(self) -> Floats | None:
         """What the novelty of cells is told by, (n_panel, n_dimensions); None for nothing.
@@ -109,12 +118,20 @@ class ModelView:
         return np.hstack([novelty.components, self.far_layer[0]])
 
     def embed(self, expression: sparse.csr_matrix) -> Floats:
-        """Return expression on the components, stand-ins included, (n_cells, n_dimensions)."""
+        """Return expression on the components, stand-ins included, (n_cells, n_dimensions).
+
+        What the plain head says comes last.
+        """
         if self.components is None:
             return np.empty((expression.shape[0], 0), np.float32)
         embedding = expression @ self.components
         if self.stand_in is not None:
             embedding = embedding + self.stand_in.missing_part(expression) @ self.components
+        if self.plain_head is not None:
+            filled = expression
+            if self.stand_in is not None:
+                filled = sparse.csr_matrix(self.stand_in.fill(expression))
+            embedding = np.hstack([embedding, sparse_views(filled)[0] @ self.plain_head[0]])
         return np.asarray(embedding, dtype=np.float32)
 
     def aligned(self, block: RawCounts) -> AlignedCounts:

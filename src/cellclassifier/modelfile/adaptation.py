@@ -15,6 +15,11 @@ from cellclassifier.trust import TypeProfiles
 # differ much (another laboratory or protocol; measured from 0.25 on).
 KNOTS = ((0.05, 0.0), (0.15, 1.0), (0.18, 1.0), (0.32, 2.0))
 N_SHIFTED = 2
+# with hundreds of types a plain head would take more room than it is worth
+MAX_PLAIN_WEIGHTS = 2**20
+
+# arrays of a file, where there is a plain head
+OF_PLAIN = ("plain_kernel", "plain_bias")
 
 Floats = npt.NDArray[np.float32]
 
@@ -34,12 +39,16 @@ class Adaptation:
         Likewise, (2, n_types).
     moments
         For genes that were not measured.
+    plain
+        Kernel, (n_genes, n_types), and bias, (n_types,), of a head that is linear in the network's
+        first view alone, whose opinion novelty asks for, too; None for none.
     """
 
     profiles: TypeProfiles
     kernels: Floats
     biases: Floats
     moments: ViewMoments
+    plain: tuple[Floats, Floats] | None = None
 
     def last_layer(self, kernel: Floats, bias: Floats, shift: float) -> tuple[Floats, Floats]:
         """Return the last layer's weights for cells of some shift.
@@ -67,9 +76,11 @@ class Adaptation:
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the arrays of the model file's member, by name."""
+        plain = {} if self.plain is None else dict(zip(OF_PLAIN, self.plain, strict=True))
         return {
             "kernels": self.kernels,
             "biases": self.biases,
+            **plain,
             **self.profiles.to_arrays(),
             **self.moments.to_arrays(),
         }
@@ -94,7 +105,20 @@ class Adaptation:
             finite_floats(arrays, "kernels", (N_SHIFTED, n_features, n_types)),
             finite_floats(arrays, "biases", (N_SHIFTED, n_types)),
             ViewMoments.from_arrays(arrays, n_genes=n_genes),
+            _plain(arrays, n_genes, n_types),
         )
+
+
+def _plain(
+    arrays: Mapping[str, npt.NDArray[np.generic]], n_genes: int, n_types: int
+) -> tuple[Floats, Floats] | None:
+    of_kernel, of_bias = OF_PLAIN
+    if not any(name in arrays for name in OF_PLAIN):
+        return None
+    return (
+        finite_floats(arrays, of_kernel, (n_genes, n_types)),
+        finite_floats(arrays, of_bias, (n_types,)),
+    )
 
 
 def _mean(values: Sequence[Floats], shares: npt.NDArray[np.float64]) -> Floats:

@@ -15,10 +15,11 @@ from cellclassifier.modelfile.sample import ValidationSample
 from cellclassifier.trust import ConformalScores, NoveltyModel
 
 FORMAT_NAME = "cellclassifier model"
-FORMAT = 5
+FORMAT = 6
 # format 1 had no validation cells, format 2 no gene factors and no weights for shifted cells,
-# format 3 no scores of held-out cells and nothing about novelty, format 4 no doubt of the far layer
-READABLE_FORMATS = (1, 2, 3, 4, 5)
+# format 3 no scores of held-out cells and nothing about novelty, format 4 no doubt of the far
+# layer, format 5 no plain head
+READABLE_FORMATS = (1, 2, 3, 4, 5, 6)
 
 
 @dataclass(frozen=True, eq=False)

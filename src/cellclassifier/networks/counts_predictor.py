@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class MissingGenes(NamedTuple):
-    """What genes that were not measured add to logits, projection and embedding, side by side.
+    """What genes that were not measured add to logits, projection and embedding in a row.
 
     Parameters
     ----------
@@ -43,7 +43,8 @@ class WideDeepOutput(NamedTuple):
     logits
         Shape (n_cells, n_types), float32.
     embedding
-        Shape (n_cells, n_dimensions), float32, with no dimensions where none was asked for.
+        Shape (n_cells, n_dimensions), float32, with no dimensions where none was asked for; the
+        logits of a plain head come last.
     """
 
     logits: Floats
@@ -60,14 +61,15 @@ class CountsPredictor:
     Parameters
     ----------
     products
-        Of views and their kernels: of the logits, and beside it in the second the projection, in
-        the last one the embedding and, where genes are missing, what leads to the scores.
+        Of views and their kernels: of the logits, and beside it in the first a plain head, in the
+        second the projection, in the last one the embedding and, where genes are missing, what
+        leads to the scores.
     hidden
         Kernel and bias from the projection to the hidden units.
     logits
         Kernel from the hidden units to the logits, and bias.
     n_dimensions
-        Of the embedding.
+        Of the embedding, by the last view and by the first.
     missing
         None where no gene is missing.
     """
@@ -75,7 +77,7 @@ class CountsPredictor:
     products: ViewProducts
     hidden: tuple[TiledKernels, Floats]
     logits: tuple[TiledKernels, Floats]
-    n_dimensions: int = 0
+    n_dimensions: tuple[int, int] = (0, 0)
     missing: MissingGenes | None = None
 
     def __call__(
@@ -101,7 +103,7 @@ class CountsPredictor:
         n_cells = counts.shape[0]
         said = WideDeepOutput(
             np.empty((n_cells, len(self.logits[1])), np.float32),
-            np.empty((n_cells, self.n_dimensions), np.float32),
+            np.empty((n_cells, sum(self.n_dimensions)), np.float32),
         )
 
         def predict(rows: slice) -> None:
@@ -116,10 +118,12 @@ class CountsPredictor:
         (of_projection, bias), (of_hidden, constant) = self.hidden, self.logits
         n_types, n_projected = len(constant), of_projection.n_lines
         first, near, last = (products[:, columns] for columns in self.products.kernels.columns)
-        logits = first + near[:, :n_types] + last[:, :n_types] + constant
-        projected, embedding = near[:, n_types:], last[:, n_types : n_types + self.n_dimensions]
+        logits = first[:, :n_types] + near[:, :n_types] + last[:, :n_types] + constant
+        before_scores = n_types + self.n_dimensions[0]
+        projected = near[:, n_types:]
+        embedding = np.hstack([last[:, n_types:before_scores], first[:, n_types:]])
         if self.missing is not None:
-            scores = last[:, n_types + self.n_dimensions :]
+            scores = last[:, before_scores:]
             added = self.missing.by_score.times(scores) + self.missing.constant
             logits += added[:, :n_types]
             projected = projected + added[:, n_types : n_types + n_projected]

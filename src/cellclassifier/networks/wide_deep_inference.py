@@ -39,6 +39,9 @@ class WideDeepPredictor:
     embedding
         Shape (n_genes, n_dimensions), or None: what else expression is multiplied with, in the same
         pass.
+    plain
+        Shape (n_genes, n_types), or None: what else the first view is multiplied with; it comes
+        out behind the embedding.
     """
 
     projection: Floats
@@ -46,6 +49,7 @@ class WideDeepPredictor:
     logits: tuple[Floats, Floats]
     moments: ViewMoments
     embedding: Floats | None = None
+    plain: Floats | None = None
 
     @classmethod
     def of(cls, model: keras.Model, moments: ViewMoments) -> "WideDeepPredictor":
@@ -85,24 +89,27 @@ class WideDeepPredictor:
         n_genes = len(self.projection)
         *parts, of_hidden = np.split(self.logits[0], [n_genes * (n + 1) for n in range(N_VIEWS)])
         nothing = np.empty((n_genes, 0), np.float32)
-        embedding = nothing if self.embedding is None else self.embedding
+        embedding, plain = (
+            nothing if kernel is None else kernel for kernel in (self.embedding, self.plain)
+        )
         kernels = [np.hstack([kernel, nothing]) for kernel in parts]
+        kernels[0] = np.hstack([parts[0], plain])
         kernels[NEAR] = np.hstack([parts[NEAR], self.projection])
         kernels[-1] = np.hstack([parts[-1], embedding])
         missing = None
         if stand_in is not None:
-            missing = self._missing(stand_in, [*parts, self.projection, embedding])
+            missing = self._missing(stand_in, [*parts, self.projection, embedding, plain])
             kernels[-1] = np.hstack([kernels[-1], stand_in.to_scores])
         return CountsPredictor(
             ViewProducts(TiledKernels.of(kernels), np.asarray(target, np.int32)),
             (TiledKernels.of([self.hidden[0]]), self.hidden[1]),
             (TiledKernels.of([of_hidden]), self.logits[1]),
-            embedding.shape[1],
+            (embedding.shape[1], plain.shape[1]),
             missing,
         )
 
     def _missing(self, stand_in: StandIn, kernels: list[Floats]) -> MissingGenes:
-        """Return what missing genes add to logits, projection and embedding."""
+        """Return what missing genes add to logits, projection, embedding and plain head."""
         missing = ~stand_in.measured
         means = [*self.moments.mean[:, missing], stand_in.mean[missing]]
         slopes = [*self.moments.slope[:, missing], np.ones(missing.sum(), dtype=np.float32)]
@@ -111,12 +118,13 @@ class WideDeepPredictor:
             np.vstack([mean, stand_in.axes[:, missing] * slope])
             for mean, slope in zip(means, slopes, strict=True)
         ]  # (1 + n_axes, n_missing)
-        *of_views, projection, embedding = (kernel[missing] for kernel in kernels)
+        *of_views, projection, embedding, plain = (kernel[missing] for kernel in kernels)
         added = np.hstack(
             [
                 sum(line @ kernel for line, kernel in zip(lines, of_views, strict=True)),
                 lines[NEAR] @ projection,
                 lines[-1] @ embedding,
+                lines[0] @ plain,
             ]
         )
         centre = stand_in.mean @ stand_in.to_scores

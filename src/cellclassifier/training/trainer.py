@@ -100,6 +100,11 @@ class TrainingRecord:
     far_held_out
         What the last of these say of cells whose type they had seen, but not the cells; None where
         there are no such weights or cells.
+    plain
+        Weights of a head that is linear in the nearest view alone, at its temperature. None but
+        where an ensemble was trained.
+    plain_held_out
+        What this head says of the cells of `held_out`, which it had not seen.
     """
 
     n_cells: int
@@ -112,6 +117,8 @@ class TrainingRecord:
     weights_before_refit: tuple[npt.NDArray[np.float32], ...] | None
     shifted: tuple[DenseWeights, ...] = ()
     far_held_out: HeldOut | None = None
+    plain: DenseWeights | None = None
+    plain_held_out: HeldOut | None = None
 
     def calibration(self) -> dict[str, Any]:
         """Return the calibration for the model file."""
@@ -271,6 +278,8 @@ def _train_stacked(
         weights_before_refit=before,
         shifted=stacked.shifted,
         far_held_out=_held_out(stacked.far_known, stacked.far_apart),
+        plain=stacked.plain,
+        plain_held_out=_held_out(stacked.known, stacked.plain_out_of_fold),
     )
 
 

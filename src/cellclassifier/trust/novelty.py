@@ -51,6 +51,8 @@ class CellEvidence(NamedTuple):
         The place of each column of the counts in the panel, negative for none, int32.
     library_size
         Shape (n_cells,), over all genes.
+    plain_probabilities
+        Shape (n_cells, n_types), by a plain head that learned otherwise; None where there is none.
     """
 
     embedding: Floats
@@ -59,6 +61,7 @@ class CellEvidence(NamedTuple):
     counts: sparse.csr_matrix
     target: npt.NDArray[np.int32]
     library_size: npt.NDArray[np.floating]
+    plain_probabilities: npt.NDArray[np.floating] | None = None
 
 
 class HeldOutCells(NamedTuple):
@@ -70,10 +73,13 @@ class HeldOutCells(NamedTuple):
         Of the training cells, ascending, (n_held_out,).
     probabilities
         Shape (n_held_out, n_types).
+    plain_probabilities
+        Likewise, by a plain head that learned otherwise; None where there is none.
     """
 
     rows: npt.NDArray[np.intp]
     probabilities: npt.NDArray[np.floating]
+    plain_probabilities: npt.NDArray[np.floating] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +90,12 @@ class NoveltyModel:
     components whitened by their covariance within types, finds unseen lineages. Doubt, the entropy
     of the probabilities, finds unseen subsets of a type that is split up, which lie amid the known;
     a network that is sure of unseen cells often is less so were they from elsewhere, so that both
-    are asked where there are two. Counts that cells of the predicted type do not have, as the mean
-    squared Pearson residual, find types that resemble a known one. Each is turned into the surprise
-    that it would be in a known cell, -log p, see `Surprises`.
+    are asked where there are two. Where there is a plain head, too, each is averaged with it first:
+    of unseen cells, models that learned otherwise say other things, each with confidence, and the
+    mean of what they say is undecided (Lakshminarayanan et al. 2017). Counts that cells of the
+    predicted type do not have, as the mean squared Pearson residual, find types that resemble a
+    known one. Each is turned into the surprise that it would be in a known cell, -log p, see
+    `Surprises`.
 
     Parameters
     ----------
@@ -139,7 +148,7 @@ class NoveltyModel:
         rates
             Of all training cells, where `known` are some of them; None takes those of `known`.
         """
-        rows, probabilities = held_out
+        rows, probabilities, plain = held_out
         if len(rows) < MIN_CELLS or not len(axes):
             return None
         rng = np.random.default_rng(seed)
@@ -161,10 +170,11 @@ class NoveltyModel:
         depth = (DepthCurve.of(distances, library_size), DepthCurve.of(unexpected, library_size))
         both, far_doubt = np.ones(len(rows), dtype=bool), None
         if far is not None and len(far.rows) >= MIN_CELLS:
-            both, far_doubt = np.isin(rows, far.rows), _entropy(far.probabilities)
+            both = np.isin(rows, far.rows)
+            far_doubt = _doubt(far.probabilities, far.plain_probabilities)
         found = Unusual(
             distances - DEPTH_SHARE * depth[0].expected(library_size),
-            _entropy(probabilities),
+            _doubt(probabilities, plain),
             unexpected - depth[1].expected(library_size),
             far_doubt,
         )
@@ -238,13 +248,13 @@ class NoveltyDetector:
         """
         model = self.model
         of_distance, of_unexpected = (curve.expected(cells.library_size) for curve in model.depth)
-        far = cells.far_probabilities
+        far, plain = cells.far_probabilities, cells.plain_probabilities
         distances = _distances(self.neighbours, cells.embedding, n_threads=n_threads)
         found = Unusual(
             distances - DEPTH_SHARE * of_distance,
-            _entropy(cells.probabilities),
+            _doubt(cells.probabilities, plain),
             _unexpected(cells, self.unexpected, n_threads) - of_unexpected,
-            None if far is None else _entropy(far),
+            None if far is None else _doubt(far, plain),
         )
         novelty: Floats = model.surprises.novelty(found).astype(np.float32)
         return novelty
@@ -260,8 +270,13 @@ def _distances(
     return np.log(neighbours.mean_distance(embedding, N_NEIGHBOURS, own, n_threads) + SMALLEST)
 
 
-def _entropy(probabilities: npt.NDArray[np.floating]) -> Floats64:
+def _doubt(
+    probabilities: npt.NDArray[np.floating], plain: npt.NDArray[np.floating] | None
+) -> Floats64:
+    """Return the entropy of the mean of one or two opinions, (n_cells,)."""
     wide = probabilities.astype(np.float64)
+    if plain is not None:
+        wide = (wide + plain) / 2
     entropy: Floats64 = -(wide * np.log(np.maximum(wide, 1e-12))).sum(axis=1)
     return entropy
 

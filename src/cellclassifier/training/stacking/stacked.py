@@ -75,6 +75,11 @@ class Stacked:
     far_apart
         Logits for these cells of the layer for cells that differ much, by heads that have not seen
         them, (n_far_known, n_types).
+    plain
+        The head that is linear in the nearest view alone, trained to its end on all cells, at its
+        temperature: an opinion that owes little to the layer for cells that differ much.
+    plain_out_of_fold
+        Its logits for `known`, by heads that have not seen the cell, (n_known, n_types).
     layers_before
         The network's weights by the members that have not seen the first fold; without a map, as
         any that is learned on the other folds owes something to this one, see `_map_of_logits`.
@@ -89,6 +94,8 @@ class Stacked:
     apart: Rows
     far_known: Rows
     far_apart: Floats
+    plain: DenseWeights
+    plain_out_of_fold: Floats
     layers_before: StackedLayers
     shares: npt.NDArray[np.float64]
 
@@ -163,6 +170,8 @@ def train_by_stacking(
     tried = _some(apart, rng, most)
     far_layer, far_apart = _far_layer(far, far_trial, views[CONCAVE][tried], shape)
     far_known = np.isin(tried, known)
+    plain = max(member for member, fit in enumerate(final) if fit.view == NEAREST)
+    temperature = np.float32(calibrate_temperature(members[plain], codes))
     return Stacked(
         replace(layers, logits=mapping.after(layers.logits)),
         (
@@ -174,6 +183,8 @@ def train_by_stacking(
         apart,
         tried[far_known],
         far_apart[far_known],
+        DenseWeights(*(weights / temperature for weights in final[plain].weights)),
+        members[plain] / temperature,
         network(by_fold[0], shares, np.eye(N_TOWERS)[0]),
         shares,
     )
