@@ -71,17 +71,25 @@ def test_types_in_another_order_get_the_same(manifest, view, logits, order):
     order = np.array(order)
     held_out, _ = held_out_cells()
     codes = held_out.argmax(axis=1)
-    rates = manifest.novelty.rates
+    rates, adaptation = manifest.novelty.rates, manifest.adaptation
+    kernel, bias = adaptation.plain
     turned = replace(
         manifest,
         label_space=LabelSpace(tuple(np.array(TYPES)[order])),
         conformal=ConformalScores.of(held_out[:, order], np.argsort(order)[codes]),
         novelty=replace(manifest.novelty, rates=replace(rates, rates=rates.rates[order])),
+        adaptation=replace(
+            adaptation,
+            kernels=adaptation.kernels[..., order],
+            biases=adaptation.biases[:, order],
+            plain=(kernel[:, order], bias[order]),
+        ),
     )
     straight = replace(manifest, conformal=ConformalScores.of(held_out, codes))
+    views = (replace(view, manifest=of) for of in (straight, turned))
     one, other = (
-        Judge.of(replace(view, manifest=of), None, 0.0)(view.raw, said(values, view))
-        for of, values in ((straight, logits), (turned, logits[:, order]))
+        Judge.of(seen, None, 0.0)(view.raw, said(values, seen))
+        for seen, values in zip(views, (logits, logits[:, order]), strict=True)
     )
     np.testing.assert_allclose(other.probabilities, one.probabilities[:, order], atol=1e-6)
     assert other.labels.tolist() == one.labels.tolist()

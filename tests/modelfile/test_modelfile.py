@@ -174,7 +174,7 @@ def test_manifest_has_the_documented_fields(saved, toy_reference):
         "format_name", "format", "created", "versions", "network", "labels", "ontology_ids",
         "normalisation", "calibration", "training", "parts", "genes",
     }  # fmt: skip
-    assert (manifest["format_name"], manifest["format"]) == ("cellclassifier model", 5)
+    assert (manifest["format_name"], manifest["format"]) == ("cellclassifier model", 6)
     assert manifest["network"]["name"] == "linear"
     assert manifest["network"]["n_parameters"] == (60 + 1) * 3
     assert manifest["labels"] == ["B", "NK", "T"]
