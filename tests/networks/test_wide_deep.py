@@ -147,7 +147,8 @@ def test_the_embedding_is_that_of_the_expression(expression, model, moments, sta
     predict, given = replace(predictor, embedding=kernel), stand_in if lacks else None
     measured = sparse.csr_matrix(expression.toarray() * stand_in.measured) if lacks else expression
     counts = sparse.csr_matrix(np.expm1(measured.toarray()))
-    logits, embedding = predict.on_counts(np.arange(N_GENES), given)(counts, np.ones(N_CELLS))
+    said = predict.on_counts(np.arange(N_GENES), given)(counts, np.ones(N_CELLS))
+    logits, embedding = said.logits, said.embedding
     filled = given.fill(measured) if lacks else measured.toarray()
     np.testing.assert_allclose(embedding, filled @ kernel, rtol=1e-5, atol=2e-4)
     np.testing.assert_allclose(logits, predictor(measured, given), rtol=1e-5, atol=1e-5)

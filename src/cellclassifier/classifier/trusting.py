@@ -118,9 +118,7 @@ class Judge:
     @classmethod
     def of(cls, view: ModelView, settings: TrustSettings | None, shift: float | None) -> "Judge":
         """Prepare for cells like those of a view."""
-        novelty = view.manifest.novelty
-        detector = None if novelty is None else novelty.detector(view.match.measured)
-        return cls(view, settings or TrustSettings(), shift, detector)
+        return cls(view, settings or TrustSettings(), shift, view.detector)
 
     def __call__(
         self, raw: RawCounts, said: WideDeepOutput, n_threads: int | None = None
@@ -135,14 +133,14 @@ class Judge:
             How many blocks of them are worked on at once; None takes all cores.
         """
         named = unjudged(self.view, raw, said, self.shift)
-        trust = self._trust(raw, named.probabilities, said.embedding, n_threads or n_cores())
+        trust = self._trust(raw, named.probabilities, said, n_threads or n_cores())
         return replace(named, trust=trust)
 
     def _trust(
         self,
         raw: RawCounts,
         probabilities: npt.NDArray[np.float32],
-        embedding: npt.NDArray[np.float32],
+        said: WideDeepOutput,
         n_threads: int,
     ) -> CellTrust | None:
         scores, settings = self.view.manifest.conformal, self.settings
@@ -153,14 +151,15 @@ class Judge:
         n_dimensions = self.detector.model.components.shape[1]
         far = None
         if self.view.far_layer is not None:
-            far = softmax(embedding[:, n_dimensions:] + self.view.far_layer[1], axis=1)
+            far = softmax(said.embedding[:, n_dimensions:] + self.view.far_layer[1], axis=1)
         evidence = CellEvidence(
-            embedding[:, :n_dimensions],
+            said.embedding[:, :n_dimensions],
             probabilities,
             far,
             raw.counts,
             self.view.match.target.astype(np.int32, copy=False),
             library_size,
+            said.beside,
         )
         novelty = self.detector(evidence, n_threads)
         status = self._status(sets, novelty, library_size)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import binding, ir  # type: ignore[import-untyped]
+from llvmlite import binding  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 

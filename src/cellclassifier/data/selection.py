@@ -1,6 +1,6 @@
 """Columns of sparse cells to their places in a panel, compiled."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,7 @@ from numba import types
 from scipy import sparse
 
 from cellclassifier.data.compiling import compiled, instruction
+from cellclassifier.errors import InputError
 
 Integers = npt.NDArray[np.integer]
 # where a row is put in order: values and places as they come, (longest row + 1,); the total of each
@@ -18,6 +19,25 @@ Scratch = tuple[
 ]
 
 BITS = 64
+NO_SUCH_COLUMN = -1
+
+
+class PanelCounts(NamedTuple):
+    """Counts of some cells in the order of a panel, row after row.
+
+    Parameters
+    ----------
+    values
+        Shape (n,), float32.
+    places
+        Shape (n,), uint32: of the panel, ascending in each row.
+    ends
+        Shape (n_rows + 1,), int64: where each row starts and stops.
+    """
+
+    values: npt.NDArray[np.float32]
+    places: npt.NDArray[np.uint32]
+    ends: npt.NDArray[np.int64]
 
 
 @instruction
@@ -120,17 +140,41 @@ def gather_columns(
     >>> gather_columns(counts, np.array([1, -1, 0, 1]), 2).toarray().tolist()
     [[0.0, 5.0]]
     """
-    n_values = len(counts.data)
-    values, places = np.empty(n_values, np.float32), np.empty(n_values, np.uint32)
-    row_ends = np.empty(counts.shape[0] + 1, np.int64)
-    matrix = counts.data, counts.indices, counts.indptr
-    n_written = _select(matrix, target.astype(np.int32), n_places, (values, places, row_ends))
+    values, places, ends = order_rows(counts, target.astype(np.int32, copy=False), n_places)
     gathered = sparse.csr_matrix(
-        (values[:n_written], places[:n_written].view(np.int32), row_ends),
-        shape=(counts.shape[0], n_places),
+        (values, places.view(np.int32), ends), shape=(counts.shape[0], n_places)
     )
     gathered.has_canonical_format = True
     return gathered
+
+
+def order_rows(
+    counts: sparse.csr_matrix,
+    target: npt.NDArray[np.int32],
+    n_places: int,
+    rows: slice = slice(None),
+) -> PanelCounts:
+    """Return what `gather_columns` does, of some rows, and not as a matrix.
+
+    Raises
+    ------
+    InputError
+        There are counts of columns that do not exist.
+    """
+    start, stop, _ = rows.indices(counts.shape[0])
+    ends = counts.indptr[start : stop + 1]
+    n_values = int(ends[-1] - ends[0])
+    values, places = np.empty(n_values, np.float32), np.empty(n_values, np.uint32)
+    row_ends = np.empty(len(ends), np.int64)
+    selected = values, places, row_ends
+    n_written = _select((counts.data, counts.indices, ends), target, n_places, selected)
+    if n_written == NO_SUCH_COLUMN:
+        columns = counts.indices[ends[0] : ends[-1]]
+        raise InputError(
+            f"the matrix has counts in the columns {columns.min()} to {columns.max()}, but there "
+            f"are {len(target):,} genes; its file is broken"
+        )
+    return PanelCounts(values[:n_written], places[:n_written], row_ends)
 
 
 @compiled()
@@ -142,7 +186,8 @@ def _select(
 ) -> int:
     """Write each row's entries, in the order of the places; return how many there are.
 
-    Values, places and ends of rows are written into the arrays of `selected`.
+    Values, places and ends of rows are written into the arrays of `selected`. What is compiled does
+    not ask whether a column exists: where one does not, nothing more is written.
     """
     data, indices, ends = matrix
     values, places, row_ends = selected
@@ -151,8 +196,19 @@ def _select(
     row_ends[0] = 0
     for row in range(len(ends) - 1):
         entries = slice(ends[row], ends[row + 1])
+        if not _exist(indices[entries], len(target)):
+            return NO_SUCH_COLUMN
         n_written += order_row(
             data[entries], indices[entries], target, scratch, values[n_written:], places[n_written:]
         )
         row_ends[row + 1] = n_written
     return n_written
+
+
+@compiled()
+def _exist(columns: Integers, n_columns: int) -> bool:
+    least, most = n_columns, 0
+    for entry in range(len(columns)):
+        least = min(least, columns[entry])
+        most = max(most, columns[entry])
+    return len(columns) == 0 or (least >= 0 and most < n_columns)

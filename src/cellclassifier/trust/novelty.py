@@ -51,6 +51,8 @@ class CellEvidence(NamedTuple):
         The place of each column of the counts in the panel, negative for none, int32.
     library_size
         Shape (n_cells,), over all genes.
+    residual
+        Shape (n_cells,): what `Unexpected` says of the counts; None for not yet.
     """
 
     embedding: Floats
@@ -59,6 +61,7 @@ class CellEvidence(NamedTuple):
     counts: sparse.csr_matrix
     target: npt.NDArray[np.int32]
     library_size: npt.NDArray[np.floating]
+    residual: Floats64 | None = None
 
 
 class HeldOutCells(NamedTuple):
@@ -268,8 +271,10 @@ def _entropy(probabilities: npt.NDArray[np.floating]) -> Floats64:
 
 def _unexpected(cells: CellEvidence, unexpected: Unexpected, n_threads: int = 1) -> Floats64:
     """Return the logarithm of how unexpected the counts are in the most probable type."""
-    codes = cells.probabilities.argmax(axis=1)
-    residual = unexpected(cells.counts, cells.target, cells.library_size, codes, n_threads)
+    residual = cells.residual
+    if residual is None:
+        codes = cells.probabilities.argmax(axis=1)
+        residual = unexpected(cells.counts, cells.target, cells.library_size, codes, n_threads)
     return np.asarray(np.log(residual + SMALLEST), dtype=np.float64)
 
 
