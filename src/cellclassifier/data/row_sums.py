@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import binding  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 
-from cellclassifier.data.compiling import instruction
+from cellclassifier.data.compiling import HAS_WIDE_REGISTERS, instruction
 from cellclassifier.data.line_sums import INDEX, LANES, MIN_SUMS, ZEROS, spread, vector_at
 
 # rows that share each line that is fetched; where registers are narrow or few, one row fills them
-ROWS_AT_ONCE = 2 if binding.get_host_cpu_features().get("avx512f", False) else 1
+ROWS_AT_ONCE = 2 if HAS_WIDE_REGISTERS else 1
 
 
 @instruction

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numcodecs
+import numcodecs  # type: ignore[import-untyped]
 import numpy as np
 import numpy.typing as npt
 from numcodecs import blosc, zstd
