@@ -142,6 +142,17 @@ def test_size_of_blocks_changes_nothing(classifier, abroad, monkeypatch, block_c
     in_blocks = classifier.classify(abroad)
     assert in_blocks.shift == whole.shift
     np.testing.assert_array_equal(in_blocks.probabilities, whole.probabilities)
+    np.testing.assert_array_equal(in_blocks.trust.novelty, whole.trust.novelty)
+
+
+def test_counts_compared_beside_the_network_or_after_it_give_the_same_novelty(
+    classifier, abroad, monkeypatch
+):
+    beside = classifier.classify(abroad).trust
+    monkeypatch.setattr("cellclassifier.classifier.shifting._comparison", lambda *_: None)
+    after = classifier.classify(abroad).trust
+    np.testing.assert_array_equal(beside.novelty, after.novelty)
+    np.testing.assert_array_equal(beside.status, after.status)
 
 
 @pytest.mark.parametrize("n_cells", [1, 19])

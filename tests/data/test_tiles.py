@@ -5,7 +5,7 @@ import pytest
 
 from cellclassifier.data.compiling import compiled
 from cellclassifier.data.line_sums import LANES, MAX_VECTORS, sum_lines
-from cellclassifier.data.tiles import TiledKernels, multiply_tiles
+from cellclassifier.data.tiles import TiledKernels, multiply_rows, multiply_tiles
 
 
 def random(*shape, seed=0):
@@ -79,3 +79,14 @@ def test_kernels_stand_side_by_side():
     assert not out[0].any()
     for number, (kernel, columns) in enumerate(zip(kernels, tiled.columns, strict=True)):
         np.testing.assert_allclose(out[1, columns], values[number] @ kernel[places], atol=1e-5)
+
+
+@pytest.mark.parametrize("n_columns", [3, 20, 45, 60, 80, 163])
+@pytest.mark.parametrize("n_rows", [1, 2, 5])
+def test_a_dense_row_is_summed_as_a_sparse_one_is(n_columns, n_rows):
+    tiled, rows = TiledKernels.of([random(31, n_columns)]), random(n_rows, 31, seed=1)
+    entries = rows.reshape(1, -1), np.tile(np.arange(31, dtype=np.uint32), n_rows)
+    sparse, dense = (np.empty((n_rows, tiled.n_columns), np.float32) for _ in range(2))
+    multiply_tiles(tiled.layout, 31, (*entries, np.arange(n_rows + 1) * 31), sparse)
+    multiply_rows(tiled.layout, rows, dense)
+    np.testing.assert_array_equal(dense, sparse)

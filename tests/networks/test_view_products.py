@@ -1,10 +1,13 @@
 """From raw counts to products: logarithms, the order of the panel, and what must not matter."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from scipy import sparse
 
 from cellclassifier.data import ViewMoments
+from cellclassifier.data.selection import order_rows
 from cellclassifier.data.tiles import TiledKernels
 from cellclassifier.errors import InputError
 from cellclassifier.networks import WideDeepPredictor
@@ -12,6 +15,17 @@ from cellclassifier.networks.view_products import ViewProducts, log1p_scaled
 
 N_CELLS, N_MEASURED, N_PANEL = 150, 90, 50
 SHARES = np.array([0.003, 0.03, 1.0])
+
+
+class ProductsOfCounts(NamedTuple):
+    """From counts as they stand in a file to products, as the network goes."""
+
+    kernels: TiledKernels
+    target: np.ndarray
+
+    def __call__(self, counts, scales, rows=slice(None)):
+        panel = order_rows(counts, self.target, self.kernels.n_lines, rows)
+        return ViewProducts(self.kernels)(panel, scales)
 
 
 def log1p(values, scale=1.0):
@@ -51,7 +65,7 @@ def kernels():
 
 @pytest.fixture(scope="module")
 def products(kernels, target):
-    return ViewProducts(TiledKernels.of(kernels), target)
+    return ProductsOfCounts(TiledKernels.of(kernels), target)
 
 
 def test_logarithms_are_as_exact_as_those_of_numpy():
@@ -90,13 +104,13 @@ def test_products_are_those_of_each_view(products, counts, target, scales, kerne
 def test_columns_of_one_gene_are_added(products, counts, scales, target):
     halves = sparse.csr_matrix(sparse.hstack([counts, 3 * counts]))
     four = products(4 * counts, scales)
-    both = ViewProducts(products.kernels, np.tile(target, 2))(halves, scales)
+    both = ProductsOfCounts(products.kernels, np.tile(target, 2))(halves, scales)
     np.testing.assert_array_equal(both, four)
 
 
 def test_the_order_of_the_genes_changes_no_bit(products, counts, scales, target):
     order = np.random.default_rng(5).permutation(N_MEASURED)
-    turned = ViewProducts(products.kernels, target[order])
+    turned = ProductsOfCounts(products.kernels, target[order])
     np.testing.assert_array_equal(
         turned(sparse.csr_matrix(counts[:, order]), scales), products(counts, scales)
     )
@@ -160,8 +174,30 @@ def test_threads_change_no_bit(network, counts, target, scales, n_threads, monke
     alone = predict(counts, scale)
     monkeypatch.setattr("cellclassifier.networks.counts_predictor.BLOCK_CELLS", 7)
     in_blocks = predict(counts, scale, n_threads=n_threads)
-    for one, other in zip(alone, in_blocks, strict=True):
-        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(alone.logits, in_blocks.logits)
+    np.testing.assert_array_equal(alone.embedding, in_blocks.embedding)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_who_looks_beside_sees_each_cell_in_the_order_of_the_panel(
+    network, counts, target, scales, n_threads, monkeypatch
+):
+    monkeypatch.setattr("cellclassifier.networks.counts_predictor.BLOCK_CELLS", 7)
+    predict, places = network.on_counts(target, None), np.arange(1, N_PANEL + 1)
+    seen = np.empty((N_CELLS, 5), np.float32)
+
+    def weigh(rows, panel, logits):
+        seen[rows] = logits
+        of_panel = sparse.csr_matrix(tuple(panel), (rows.stop - rows.start, N_PANEL))
+        assert of_panel.has_sorted_indices
+        return of_panel @ places
+
+    said = predict(counts, scales[:, -1], n_threads=n_threads, companion=weigh)
+    aligned = np.zeros((N_CELLS, N_PANEL))
+    aligned[:, target[target >= 0]] = counts.toarray()[:, target >= 0]
+    np.testing.assert_array_equal(said.beside, aligned @ places)
+    np.testing.assert_array_equal(seen, said.logits)
+    assert predict(counts, scales[:, -1]).beside is None
 
 
 def test_no_cells_have_no_logits(network, counts, target):

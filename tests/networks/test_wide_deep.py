@@ -153,7 +153,8 @@ def test_the_embedding_is_that_of_the_expression(expression, model, moments, sta
     predict, given = replace(predictor, embedding=kernel), stand_in if lacks else None
     measured = sparse.csr_matrix(expression.toarray() * stand_in.measured) if lacks else expression
     counts = sparse.csr_matrix(np.expm1(measured.toarray()))
-    logits, embedding = predict.on_counts(np.arange(N_GENES), given)(counts, np.ones(N_CELLS))
+    said = predict.on_counts(np.arange(N_GENES), given)(counts, np.ones(N_CELLS))
+    logits, embedding = said.logits, said.embedding
     plain = np.random.default_rng(4).normal(size=(N_GENES, N_TYPES)).astype(np.float32)
     both = replace(predict, plain=plain).on_counts(np.arange(N_GENES), given)
     beside = both(counts, np.ones(N_CELLS))

@@ -111,7 +111,8 @@ def write_table(named: Path, out: Path) -> None:
     """Write the annotations of a named file as ``annotate --out cells.csv`` does."""
     import cellclassifier as cc
     from cellclassifier.data.annotations import LABEL_KEY
-    from cellclassifier.data.streaming.lists import FLOAT32_DIGITS, NAME_COLUMN
+    from cellclassifier.data.streaming.digits import DIGITS
+    from cellclassifier.data.streaming.lists import NAME_COLUMN
     from cellclassifier.files import replacing
 
     columns = cc.read_cells(named).obs.filter(regex=f"^{LABEL_KEY}(_|$)")
@@ -119,7 +120,7 @@ def write_table(named: Path, out: Path) -> None:
         "label" if key == LABEL_KEY else key.removeprefix(f"{LABEL_KEY}_") for key in columns
     ]
     with replacing(out) as temporary:
-        columns.to_csv(temporary, index_label=NAME_COLUMN, float_format=f"%.{FLOAT32_DIGITS}g")
+        columns.to_csv(temporary, index_label=NAME_COLUMN, float_format=f"%.{DIGITS}g")
 
 
 def write_report(

@@ -91,7 +91,7 @@ class BlockAnnotator:
         manifest = classifier.check_fitted()
         match = match_genes(settled.genes, manifest.panel, map_orthologs=asked.map_orthologs)
         view = ModelView(manifest, sample, settled.spread(match))
-        shifted = adapt(view, classifier.predictor(), asked.shift)
+        shifted = adapt(view, classifier.predictor(), asked.shift, judged=True)
         return cls(settled, view, shifted, Judge.of(view, asked.trust, shifted.shift))
 
     @property

@@ -40,5 +40,5 @@ def judge_cells(
     InputError
         `shift` is negative or not a number.
     """
-    said, shift = predict_shifted(view, predict, shift)
+    said, shift = predict_shifted(view, predict, shift, judged=True)
     return Judge.of(view, settings, shift)(view.raw, said)

@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 
 from cellclassifier.classifier.sampling import sample_rows
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import RawCounts
 from cellclassifier.data.counts.cells import n_cores
+from cellclassifier.data.selection import PanelCounts
 from cellclassifier.errors import InputError
-from cellclassifier.networks import Predictor, WideDeepOutput, WideDeepPredictor
+from cellclassifier.networks import Companion, Predictor, WideDeepOutput, WideDeepPredictor
 from cellclassifier.trust import profile_shift
 
 # of which dense copies fit in memory, for Keras
@@ -39,7 +41,7 @@ class ShiftedPredictor(NamedTuple):
 
 
 def predict_shifted(
-    view: ModelView, predict: Predictor, shift: float | None
+    view: ModelView, predict: Predictor, shift: float | None, *, judged: bool = False
 ) -> tuple[WideDeepOutput, float | None]:
     """Return what a network says of all cells, and the shift they were named for.
 
@@ -51,6 +53,8 @@ def predict_shifted(
         The network; it is adapted where its model can be.
     shift
         As `profile_shift` measures it; None measures it, on a seeded sample of the cells.
+    judged
+        Whether a `Judge` comes after, for whom counts are compared with the type's in one go.
 
     Returns
     -------
@@ -63,16 +67,18 @@ def predict_shifted(
     InputError
         `shift` is negative or not a number.
     """
-    shifted = adapt(view, predict, shift)
+    shifted = adapt(view, predict, shift, judged=judged)
     return shifted.predict(view.raw, n_cores()), shifted.shift
 
 
-def adapt(view: ModelView, predict: Predictor, shift: float | None) -> ShiftedPredictor:
+def adapt(
+    view: ModelView, predict: Predictor, shift: float | None, *, judged: bool = False
+) -> ShiftedPredictor:
     """Return the network for cells like those of `view`, block by block.
 
     Parameters
     ----------
-    view, predict, shift
+    view, predict, shift, judged
         As in `predict_shifted`; the shift is measured on the cells of the view.
 
     Raises
@@ -93,9 +99,27 @@ def adapt(view: ModelView, predict: Predictor, shift: float | None) -> ShiftedPr
         plain=None if view.plain_head is None else view.plain_head[0],
     )
     on_counts = adapted.on_counts(view.match.target, view.stand_in)
-    return ShiftedPredictor(
-        lambda raw, n_threads: on_counts(raw.counts, view.scale(raw), n_threads=n_threads), shift
-    )
+
+    def predict_counts(raw: RawCounts, n_threads: int) -> WideDeepOutput:
+        companion = _comparison(view, raw) if judged else None
+        return on_counts(raw.counts, view.scale(raw), n_threads=n_threads, companion=companion)
+
+    return ShiftedPredictor(predict_counts, shift)
+
+
+def _comparison(view: ModelView, raw: RawCounts) -> Companion | None:
+    """Return what compares the counts of cells with those of their most probable type."""
+    detector = view.detector
+    if detector is None:
+        return None
+    library_size, unexpected = view.library_size(raw), detector.unexpected
+
+    def compare(rows: slice, panel: PanelCounts, logits: Floats) -> npt.NDArray[np.float64]:
+        # not those of the logits: what differs by less than rounding is a tie of probabilities
+        codes = softmax(logits, axis=1).argmax(axis=1)
+        return unexpected.of_panel(panel, library_size[rows], codes)
+
+    return compare
 
 
 def measure_shift(view: ModelView, predict: WideDeepPredictor) -> float:
@@ -110,7 +134,7 @@ def measure_shift(view: ModelView, predict: WideDeepPredictor) -> float:
     raw = raw[sample_rows(len(raw))]
     aligned = view.aligned(raw)
     predict_counts = predict.on_counts(view.match.target, view.stand_in)
-    logits, _ = predict_counts(raw.counts, view.scale(raw), n_threads=n_cores())
+    logits = predict_counts(raw.counts, view.scale(raw), n_threads=n_cores()).logits
     return profile_shift(
         adaptation.profiles,
         aligned.counts,
@@ -128,4 +152,7 @@ def _by_expression(view: ModelView, predict: Predictor, raw: RawCounts) -> WideD
         return WideDeepOutput(predict(expression, view.stand_in), view.embed(expression))
 
     said = [of_block(block) for block in raw.blocks(BLOCK_CELLS)]
-    return WideDeepOutput(*map(np.concatenate, zip(*said, strict=True)))
+    return WideDeepOutput(
+        np.concatenate([of_block.logits for of_block in said]),
+        np.concatenate([of_block.embedding for of_block in said]),
+    )

@@ -220,20 +220,21 @@ def _end(
     target: Path, named: Predictions, settled: SettledCounts, kept: KeptBlocks, advice: str
 ) -> FileAnnotation:
     """Return what came of the cells, and delete the blocks."""
-    told = kept.keys()
+    small = [key for key in kept.keys() if key != PROBABILITIES_KEY]  # noqa: SIM118  (no dict)
+    told = kept.wholes(small)
     annotation = FileAnnotation(
         target,
         named.label_space,
-        kept.whole(LABEL_KEY),
-        kept.whole(CONFIDENCE_KEY),
+        told[LABEL_KEY],
+        told[CONFIDENCE_KEY],
         named.gene_coverage,
         named.shift,
         settled.evidence,
-        kept.whole(STATUS_KEY) if STATUS_KEY in told else None,
+        told.get(STATUS_KEY),
         advice,
         _likeliest(kept),
-        kept.whole(SET_KEY) if SET_KEY in told else None,
-        kept.whole(NOVELTY_KEY) if NOVELTY_KEY in told else None,
+        told.get(SET_KEY),
+        told.get(NOVELTY_KEY),
     )
     kept.remove()
     return annotation

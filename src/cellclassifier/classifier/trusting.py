@@ -25,6 +25,7 @@ MIN_COVERAGE = 0.3
 MIN_DEPTH = 0.1
 
 Unknown = Literal["keep", "label"]
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -118,9 +119,7 @@ class Judge:
     @classmethod
     def of(cls, view: ModelView, settings: TrustSettings | None, shift: float | None) -> "Judge":
         """Prepare for cells like those of a view."""
-        novelty = view.manifest.novelty
-        detector = None if novelty is None else novelty.detector(view.match.measured)
-        return cls(view, settings or TrustSettings(), shift, detector)
+        return cls(view, settings or TrustSettings(), shift, view.detector)
 
     def __call__(
         self, raw: RawCounts, said: WideDeepOutput, n_threads: int | None = None
@@ -135,14 +134,14 @@ class Judge:
             How many blocks of them are worked on at once; None takes all cores.
         """
         named = unjudged(self.view, raw, said, self.shift)
-        trust = self._trust(raw, named.probabilities, said.embedding, n_threads or n_cores())
+        trust = self._trust(raw, named.probabilities, said, n_threads or n_cores())
         return replace(named, trust=trust)
 
     def _trust(
         self,
         raw: RawCounts,
         probabilities: npt.NDArray[np.float32],
-        embedding: npt.NDArray[np.float32],
+        said: WideDeepOutput,
         n_threads: int,
     ) -> CellTrust | None:
         scores, settings = self.view.manifest.conformal, self.settings
@@ -150,17 +149,7 @@ class Judge:
             return None
         sets = scores.sets(probabilities, settings.coverage, keep_best=settings.keep_best)
         library_size = self.view.library_size(raw)
-        n_dimensions, n_types = self.detector.model.components.shape[1], probabilities.shape[1]
-        distance, *of_heads = np.split(
-            embedding, range(n_dimensions, embedding.shape[1], n_types), axis=1
-        )
-        # in the order in which the view lays them out
-        heads = {"far": self.view.far_layer, "plain": self.view.plain_head}
-        there = [(name, head[1]) for name, head in heads.items() if head is not None]
-        opinions = {
-            name: softmax(said + bias, axis=1)
-            for (name, bias), said in zip(there, of_heads, strict=True)
-        }
+        distance, opinions = self._opinions(said)
         evidence = CellEvidence(
             distance,
             probabilities,
@@ -169,11 +158,27 @@ class Judge:
             self.view.match.target.astype(np.int32, copy=False),
             library_size,
             opinions.get("plain"),
+            said.beside,
         )
         novelty = self.detector(evidence, n_threads)
         status = self._status(sets, novelty, library_size)
         label_unknown = settings.unknown == "label"
         return CellTrust(sets, settings.coverage, novelty, status, label_unknown)
+
+    def _opinions(self, said: WideDeepOutput) -> tuple[Floats, dict[str, Floats]]:
+        """Return the embedding that distance is told by, and probabilities by other heads."""
+        assert self.detector is not None  # noqa: S101  (who asks has one)
+        n_dimensions, n_types = self.detector.model.components.shape[1], said.logits.shape[1]
+        distance, *of_heads = np.split(
+            said.embedding, range(n_dimensions, said.embedding.shape[1], n_types), axis=1
+        )
+        # in the order in which the view lays them out
+        heads = {"far": self.view.far_layer, "plain": self.view.plain_head}
+        there = [(name, head[1]) for name, head in heads.items() if head is not None]
+        return distance, {
+            name: softmax(logits + bias, axis=1)
+            for (name, bias), logits in zip(there, of_heads, strict=True)
+        }
 
     def _status(
         self,

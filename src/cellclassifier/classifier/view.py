@@ -18,6 +18,7 @@ from cellclassifier.data import (
     total_counts,
 )
 from cellclassifier.modelfile import Manifest
+from cellclassifier.trust import NoveltyDetector
 
 # float64 sums of whole numbers are exact; given library sizes that say the same may be rounded
 SUM_TOLERANCE = 1e-6
@@ -87,6 +88,12 @@ class ModelView:
         if self.stand_in is None:
             return expression
         return sparse.csr_matrix(self.stand_in.fill(expression))
+
+    @cached_property
+    def detector(self) -> NoveltyDetector | None:
+        """What tells the novelty of cells with these genes; None where the model cannot tell."""
+        novelty = self.manifest.novelty
+        return None if novelty is None else novelty.detector(self.match.measured)
 
     @property
     def far_layer(self) -> tuple[Floats, Floats] | None:

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+from llvmlite import binding  # type: ignore[import-untyped]
 from numba.extending import intrinsic
 
 Function = Callable[..., Any]
+# 32 of 64 bytes each, and instructions that leave lanes out
+HAS_WIDE_REGISTERS = bool(binding.get_host_cpu_features().get("avx512f", False))
 
 
 def compiled(*, contract: bool = False) -> Callable[[Function], Function]:

@@ -17,9 +17,9 @@ MAX_VECTORS = 5
 # lines are added at once, each to sums of their own
 MIN_SUMS = 4
 
-_VECTOR = ir.VectorType(ir.FloatType(), LANES)
-_ZEROS = ir.Constant(_VECTOR, [0.0] * LANES)
-_INDEX = ir.IntType(64)
+VECTOR = ir.VectorType(ir.FloatType(), LANES)
+ZEROS = ir.Constant(VECTOR, [0.0] * LANES)
+INDEX = ir.IntType(64)
 
 
 @instruction
@@ -72,39 +72,42 @@ class _Lines:
         builder = self.builder
         n_at_once = max(1, MIN_SUMS // self.n_vectors)
         sums: list[list[Any]] = [
-            [cgutils.alloca_once_value(builder, _ZEROS) for _ in range(self.n_vectors)]  # type: ignore[no-untyped-call]
+            [cgutils.alloca_once_value(builder, ZEROS) for _ in range(self.n_vectors)]  # type: ignore[no-untyped-call]
             for _ in range(n_at_once)
         ]
-        one, step = _INDEX(1), _INDEX(n_at_once)
+        one, step = INDEX(1), INDEX(n_at_once)
         whole = builder.mul(builder.udiv(n_entries, step), step)
-        with cgutils.for_range_slice(builder, _INDEX(0), whole, step, inc=True) as (entry, _):
+        with cgutils.for_range_slice(builder, INDEX(0), whole, step, inc=True) as (entry, _):
             for number, sums_of_one in enumerate(sums):
-                self._add(builder.add(entry, _INDEX(number)), sums_of_one)
+                self._add(builder.add(entry, INDEX(number)), sums_of_one)
         with cgutils.for_range_slice(builder, whole, n_entries, one, inc=True) as (entry, _):
             self._add(entry, sums[0])
         for vector, registers in enumerate(zip(*sums, strict=True)):
             total, *others = (builder.load(register) for register in registers)
             for other in others:
                 total = builder.fadd(total, other)
-            builder.store(total, self._vector_at(out, _INDEX(vector * LANES)), align=4)
+            builder.store(total, vector_at(builder, out, INDEX(vector * LANES)), align=4)
 
     def _add(self, entry: Any, sums: list[Any]) -> None:  # noqa: ANN401
         """Add the line of one entry, times its value, to one sum a vector."""
         builder = self.builder
-        value = self._spread(builder.load(builder.gep(self.values, [entry])))
-        place = builder.zext(builder.load(builder.gep(self.places, [entry])), _INDEX)
-        first = builder.mul(place, _INDEX(self.n_vectors * LANES))
+        value = spread(builder, builder.load(builder.gep(self.values, [entry])))
+        place = builder.zext(builder.load(builder.gep(self.places, [entry])), INDEX)
+        first = builder.mul(place, INDEX(self.n_vectors * LANES))
         for vector, total in enumerate(sums):
-            at = builder.add(first, _INDEX(vector * LANES))
-            line = builder.load(self._vector_at(self.lines, at), align=4)
+            at = builder.add(first, INDEX(vector * LANES))
+            line = builder.load(vector_at(builder, self.lines, at), align=4)
             product = builder.fmul(value, line, flags=("contract",))
             builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
 
-    def _vector_at(self, floats: Any, at: Any) -> Any:  # noqa: ANN401
-        return self.builder.bitcast(self.builder.gep(floats, [at]), _VECTOR.as_pointer())
 
-    def _spread(self, value: Any) -> Any:  # noqa: ANN401
-        """Return a vector with the value in each lane."""
-        undefined, lanes = ir.Constant(_VECTOR, ir.Undefined), ir.VectorType(ir.IntType(32), LANES)
-        first = self.builder.insert_element(undefined, value, ir.IntType(32)(0))
-        return self.builder.shuffle_vector(first, undefined, ir.Constant(lanes, [0] * LANES))
+def vector_at(builder: Any, floats: Any, at: Any) -> Any:  # noqa: ANN401
+    """Return a pointer to the vector that begins with a float32 of an array."""
+    return builder.bitcast(builder.gep(floats, [at]), VECTOR.as_pointer())
+
+
+def spread(builder: Any, value: Any) -> Any:  # noqa: ANN401
+    """Return a vector with the value in each lane."""
+    undefined, lanes = ir.Constant(VECTOR, ir.Undefined), ir.VectorType(ir.IntType(32), LANES)
+    first = builder.insert_element(undefined, value, ir.IntType(32)(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(lanes, [0] * LANES))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cellclassifier.data.compiling import compiled
 from cellclassifier.data.line_sums import LANES, MAX_VECTORS, sum_lines
+from cellclassifier.data.row_sums import ROWS_AT_ONCE, sum_rows
 
 # bytes that a processor fetches at once
 ALIGNMENT = 64
@@ -119,16 +120,20 @@ def multiply_tiles(layout: Layout, n_lines: int, entries: Entries, out: Floats) 
 
 @compiled()
 def multiply_rows(layout: Layout, rows: Floats, out: Floats) -> None:
-    """Do what `multiply_tiles` does, for dense rows and one kernel."""
+    """Do what `multiply_tiles` does, for dense rows and one kernel.
+
+    Rows and `out` lie row after row in memory.
+    """
     lines, tiles = layout
     n_lines = rows.shape[1]
-    places = np.arange(n_lines).astype(np.uint32)
+    n_whole = len(out) // ROWS_AT_ONCE * ROWS_AT_ONCE
     for tile in range(len(tiles)):
         _, start, n_vectors, column = tiles[tile]
-        n_columns = n_vectors * LANES
-        of_tile = lines[start : start + n_lines * n_columns]
-        for row in range(len(out)):
-            _sum(rows[row], places, of_tile, out[row, column : column + n_columns], n_vectors)
+        of_tile = lines[start : start + n_lines * n_vectors * LANES]
+        for row in range(0, n_whole, ROWS_AT_ONCE):
+            _sum_some(rows, of_tile, out, (row, column), n_vectors)
+        for row in range(n_whole, len(out)):
+            _sum_one(rows, of_tile, out, (row, column), n_vectors)
 
 
 @compiled()
@@ -144,6 +149,38 @@ def _sum(values: Floats, places: Places, lines: Floats, out: Floats, n_vectors: 
         sum_lines(values, places, lines, out, 4)
     else:
         sum_lines(values, places, lines, out, MAX_VECTORS)
+
+
+@compiled()
+def _sum_some(
+    rows: Floats, lines: Floats, out: Floats, at: tuple[int, int], n_vectors: int
+) -> None:
+    """Call `sum_rows` for `ROWS_AT_ONCE` rows."""
+    if n_vectors == 1:
+        sum_rows(rows, lines, out, at, 1, ROWS_AT_ONCE)
+    elif n_vectors == 2:
+        sum_rows(rows, lines, out, at, 2, ROWS_AT_ONCE)
+    elif n_vectors == 3:
+        sum_rows(rows, lines, out, at, 3, ROWS_AT_ONCE)
+    elif n_vectors == 4:
+        sum_rows(rows, lines, out, at, 4, ROWS_AT_ONCE)
+    else:
+        sum_rows(rows, lines, out, at, MAX_VECTORS, ROWS_AT_ONCE)
+
+
+@compiled()
+def _sum_one(rows: Floats, lines: Floats, out: Floats, at: tuple[int, int], n_vectors: int) -> None:
+    """Call `sum_rows` for one row, as `_sum_some` does."""
+    if n_vectors == 1:
+        sum_rows(rows, lines, out, at, 1, 1)
+    elif n_vectors == 2:
+        sum_rows(rows, lines, out, at, 2, 1)
+    elif n_vectors == 3:
+        sum_rows(rows, lines, out, at, 3, 1)
+    elif n_vectors == 4:
+        sum_rows(rows, lines, out, at, 4, 1)
+    else:
+        sum_rows(rows, lines, out, at, MAX_VECTORS, 1)
 
 
 def _parts(n_columns: int) -> list[tuple[int, slice]]:

@@ -4,7 +4,7 @@ from cellclassifier.networks.adoption import as_classifier
 from cellclassifier.networks.backend import free_memory, keras
 from cellclassifier.networks.cnn import ConvBlock, build_cnn
 from cellclassifier.networks.contributions import Attributor, choose_attributor
-from cellclassifier.networks.counts_predictor import CountsPredictor, WideDeepOutput
+from cellclassifier.networks.counts_predictor import Companion, CountsPredictor, WideDeepOutput
 from cellclassifier.networks.engines import Engine, Predictor, check_engine, choose_predictor
 from cellclassifier.networks.inference import divide_logits, logits_model, predict_logits, to_batch
 from cellclassifier.networks.linear import build_linear
@@ -25,6 +25,7 @@ __all__ = [
     "NETWORKS",
     "PRESETS",
     "Attributor",
+    "Companion",
     "ConvBlock",
     "CountsPredictor",
     "Engine",

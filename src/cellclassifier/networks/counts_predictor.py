@@ -1,12 +1,13 @@
 """A wide and deep network on raw counts, as they stand in the file."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from cellclassifier.data.selection import PanelCounts, order_rows
 from cellclassifier.data.threads import for_blocks
 from cellclassifier.data.tiles import TiledKernels
 from cellclassifier.data.views import NEAR_LINEAR
@@ -45,10 +46,21 @@ class WideDeepOutput(NamedTuple):
     embedding
         Shape (n_cells, n_dimensions), float32, with no dimensions where none was asked for; the
         logits of a plain head come last.
+    beside
+        Shape (n_cells,): what a `Companion` found; None where there was none.
     """
 
     logits: Floats
     embedding: Floats
+    beside: npt.NDArray[np.float64] | None = None
+
+
+class Companion(Protocol):
+    """Looks at cells while their counts are in the order of the panel, and in the cache."""
+
+    def __call__(self, rows: slice, panel: PanelCounts, logits: Floats) -> npt.NDArray[np.float64]:
+        """Return a number for each cell of some rows."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +76,8 @@ class CountsPredictor:
         Of views and their kernels: of the logits, and beside it in the first a plain head, in the
         second the projection, in the last one the embedding and, where genes are missing, what
         leads to the scores.
+    target
+        Shape (n_measured,), int32: the place of each measured gene in the panel, negative for none.
     hidden
         Kernel and bias from the projection to the hidden units.
     logits
@@ -75,13 +89,19 @@ class CountsPredictor:
     """
 
     products: ViewProducts
+    target: npt.NDArray[np.int32]
     hidden: tuple[TiledKernels, Floats]
     logits: tuple[TiledKernels, Floats]
     n_dimensions: tuple[int, int] = (0, 0)
     missing: MissingGenes | None = None
 
     def __call__(
-        self, counts: sparse.csr_matrix, scale: npt.NDArray[np.floating], *, n_threads: int = 1
+        self,
+        counts: sparse.csr_matrix,
+        scale: npt.NDArray[np.floating],
+        *,
+        n_threads: int = 1,
+        companion: Companion | None = None,
     ) -> WideDeepOutput:
         """Return the logits, and the embedding, of raw counts.
 
@@ -94,6 +114,8 @@ class CountsPredictor:
             trained on, as `Normalisation.scale` says.
         n_threads
             How many blocks of cells are worked on at once.
+        companion
+            What else looks at the cells, block by block.
 
         Raises
         ------
@@ -104,11 +126,16 @@ class CountsPredictor:
         said = WideDeepOutput(
             np.empty((n_cells, len(self.logits[1])), np.float32),
             np.empty((n_cells, sum(self.n_dimensions)), np.float32),
+            None if companion is None else np.empty(n_cells),
         )
 
         def predict(rows: slice) -> None:
-            products = self.products(counts, np.outer(scale[rows], SHARES), rows)
-            said.logits[rows], said.embedding[rows] = self._through_hidden(products)
+            panel = order_rows(counts, self.target, self.products.kernels.n_lines, rows)
+            products = self.products(panel, np.outer(scale[rows], SHARES))
+            logits, said.embedding[rows] = self._through_hidden(products)
+            said.logits[rows] = logits
+            if companion is not None and said.beside is not None:
+                said.beside[rows] = companion(rows, panel, logits)
 
         for_blocks(predict, n_cells, BLOCK_CELLS, n_threads)
         return said

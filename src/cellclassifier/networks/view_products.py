@@ -4,17 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from cellclassifier.data.compiling import compiled
-from cellclassifier.data.selection import Scratch, order_row, scratch_for
-from cellclassifier.data.tiles import Entries, Layout, TiledKernels, multiply_tiles
-from cellclassifier.errors import InputError
+from cellclassifier.data.selection import PanelCounts
+from cellclassifier.data.tiles import Layout, TiledKernels, multiply_tiles
 
 Floats = npt.NDArray[np.float32]
-Integers = npt.NDArray[np.integer]
-# data, indices and ends of rows of a CSR matrix
-Matrix = tuple[npt.NDArray[np.number], Integers, Integers]
 
 # rows whose values wait in the cache while one tile after the other passes over them
 ROWS_AT_ONCE = 64
@@ -71,115 +66,63 @@ def log1p_scaled(counts: Floats, scale: np.float32, out: Floats) -> None:
 class ViewProducts:
     """Products of views of cells, log1p of counts on several scales, with a kernel for each.
 
-    Some rows at a time are brought into the order of the panel, their logarithms taken, and one
-    tile of the kernels after the other multiplied. Each row is summed by itself, over its genes in
-    the order of the panel: its numbers depend neither on the rows that come with it nor on the
-    order of the genes in the file.
+    Of some rows at a time the logarithms are taken, and one tile of the kernels after the other is
+    multiplied. Each row is summed by itself, over its genes in the order of the panel: its numbers
+    do not depend on the rows that come with it.
 
     Parameters
     ----------
     kernels
         One for each view, (n_panel, n_columns).
-    target
-        Shape (n_measured,), int32: the place of each measured gene in the panel, negative for none.
 
     Examples
     --------
     >>> kernels = TiledKernels.of([np.float32([[1], [2]]), np.float32([[0, 1], [1, 0]])])
-    >>> products = ViewProducts(kernels, np.int32([-1, 0, 1]))
-    >>> of_both = products(sparse.csr_matrix(np.float32([[7, 0, np.e - 1]])), np.ones((1, 2)))
+    >>> panel = PanelCounts(np.float32([np.e - 1]), np.uint32([1]), np.array([0, 1]))
+    >>> of_both = ViewProducts(kernels)(panel, np.ones((1, 2)))
     >>> [of_both[:, columns].tolist() for columns in kernels.columns]
     [[[2.0]], [[1.0, 0.0]]]
     """
 
     kernels: TiledKernels
-    target: npt.NDArray[np.int32]
 
-    def __call__(
-        self,
-        counts: sparse.csr_matrix,
-        scales: npt.NDArray[np.floating],
-        rows: slice = slice(None),
-    ) -> Floats:
+    def __call__(self, panel: PanelCounts, scales: npt.NDArray[np.floating]) -> Floats:
         """Return the products of all views, (n_rows, n_columns), float32.
 
         Parameters
         ----------
-        counts
-            Shape (n_cells, n_measured), CSR: raw counts.
+        panel
+            Raw counts.
         scales
             Shape (n_rows, n_views): what the counts are multiplied by before the logarithm.
-        rows
-            Of which cells.
-
-        Raises
-        ------
-        InputError
-            There are counts of genes that do not exist.
         """
-        start, stop, _ = rows.indices(counts.shape[0])
-        ends = counts.indptr[start : stop + 1]
-        _check_columns(counts.indices[ends[0] : ends[-1]], len(self.target))
-        out = np.empty((stop - start, self.kernels.n_columns), np.float32)
-        _multiply(
-            (counts.data, counts.indices, ends),
-            self.target,
-            scales.astype(np.float32),
-            self.kernels.layout,
-            self.kernels.n_lines,
-            out,
-        )
+        out = np.empty((len(scales), self.kernels.n_columns), np.float32)
+        wide = scales.astype(np.float32)
+        _multiply(tuple(panel), wide, self.kernels.layout, self.kernels.n_lines, out)
         return out
 
 
 @compiled()
 def _multiply(
-    matrix: Matrix,
-    target: npt.NDArray[np.int32],
+    panel: tuple[Floats, npt.NDArray[np.uint32], npt.NDArray[np.int64]],
     scales: Floats,
     layout: Layout,
     n_panel: int,
     out: Floats,
 ) -> None:
-    _, _, ends = matrix
-    scratch = scratch_for(n_panel, ends)
-    most = ROWS_AT_ONCE * min(n_panel, len(scratch[0]))
+    counts, places, ends = panel
+    most = 0
+    for first in range(0, len(out), ROWS_AT_ONCE):
+        most = max(most, ends[min(first + ROWS_AT_ONCE, len(out))] - ends[first])
     values = np.empty((scales.shape[1], most), np.float32)
-    places, entry_ends = np.empty(most, np.uint32), np.zeros(ROWS_AT_ONCE + 1, np.int64)
-    entries = values, places, entry_ends
     for first in range(0, len(out), ROWS_AT_ONCE):
         rows = slice(first, min(first + ROWS_AT_ONCE, len(out)))
+        start, of_rows = ends[first], slice(ends[first], ends[rows.stop])
         for row in range(rows.start, rows.stop):
-            _fill_row(matrix, row, target, scales[row], scratch, (row - first, entries))
+            for view in range(len(values)):
+                of_row = slice(ends[row] - start, ends[row + 1] - start)
+                log1p_scaled(
+                    counts[ends[row] : ends[row + 1]], scales[row, view], values[view, of_row]
+                )
+        entries = values, places[of_rows], ends[first : rows.stop + 1] - start
         multiply_tiles(layout, n_panel, entries, out[rows])
-
-
-@compiled()
-def _fill_row(
-    matrix: Matrix,
-    row: int,
-    target: npt.NDArray[np.int32],
-    scales: Floats,
-    scratch: Scratch,
-    filled: tuple[int, Entries],
-) -> None:
-    """Bring a row into the order of the panel, and write its views after those of other rows."""
-    data, indices, ends = matrix
-    number, (values, places, entry_ends) = filled
-    counts = scratch[0]  # which is free again when a row is in order
-    start, of_row = entry_ends[number], slice(ends[row], ends[row + 1])
-    n = order_row(data[of_row], indices[of_row], target, scratch, counts, places[start:])
-    entry_ends[number + 1] = start + n
-    for view in range(len(values)):
-        log1p_scaled(counts[:n], scales[view], values[view, start : start + n])
-
-
-def _check_columns(indices: Integers, n_columns: int) -> None:
-    """Refuse columns that do not exist: what is compiled does not ask."""
-    # negative numbers, taken for unsigned ones, are large
-    unsigned = indices.view(indices.dtype.str.replace("i", "u"))
-    if unsigned.max(initial=0) >= max(n_columns, 1):
-        raise InputError(
-            f"the matrix has counts in the columns {indices.min()} to {indices.max()}, but there "
-            f"are {n_columns:,} genes; its file is broken"
-        )

@@ -101,7 +101,8 @@ class WideDeepPredictor:
             missing = self._missing(stand_in, [*parts, self.projection, embedding, plain])
             kernels[-1] = np.hstack([kernels[-1], stand_in.to_scores])
         return CountsPredictor(
-            ViewProducts(TiledKernels.of(kernels), np.asarray(target, np.int32)),
+            ViewProducts(TiledKernels.of(kernels)),
+            np.asarray(target, np.int32),
             (TiledKernels.of([self.hidden[0]]), self.hidden[1]),
             (TiledKernels.of([of_hidden]), self.logits[1]),
             (embedding.shape[1], plain.shape[1]),

@@ -9,8 +9,9 @@ from cellclassifier.data.compiling import compiled
 from cellclassifier.data.threads import for_blocks
 from cellclassifier.data.tiles import Layout, TiledKernels, multiply_rows
 
-# of a cell's distances the least of each column of so many are looked through first
-GROUPS = 64
+# of a cell's distances the least of each column of so many are looked through first, and of these
+# the least of each column of so few
+GROUPS, LANES = 64, 16
 # cells whose products wait in the cache, and those that a thread takes at a time
 CELLS_AT_ONCE, BLOCK_CELLS = 64, 4096
 NONE = np.int64(-1)
@@ -109,19 +110,17 @@ def _mean_of_nearest(
     out: Floats64,
 ) -> None:
     products = np.zeros((CELLS_AT_ONCE, len(squares)), np.float32)
-    least = np.empty(GROUPS, np.float32)
+    least = np.empty(GROUPS + LANES, np.float32)
     # of a cell that is not a number no place is written
     nearest = np.empty(n_nearest, np.float32), np.zeros(n_nearest, np.int64)
     for first in range(0, len(cells), CELLS_AT_ONCE):
         some = cells[first : first + CELLS_AT_ONCE]
         multiply_rows(layout, some, products[: len(some)])
         for row in range(len(some)):
-            values = products[row]
-            for column in range(len(squares)):
-                values[column] += squares[column]
-            if own[first + row] >= 0:
-                values[own[first + row]] = np.inf
-            _find_least(values, least, nearest)
+            itself = own[first + row]
+            if itself >= 0:
+                products[row, itself] = np.inf
+            _find_least(products[row], squares, least, nearest)
             total = 0.0
             for place in nearest[1]:
                 square = np.float32(0)
@@ -133,26 +132,42 @@ def _mean_of_nearest(
 
 
 @compiled()
-def _find_least(values: Floats, of_groups: Floats, least: Least) -> None:
-    """Find the least of some numbers, and where they are.
+def _find_least(products: Floats, squares: Floats, of_groups: Floats, least: Least) -> None:
+    """Find the least sums of products and squares, and where they are; products become sums.
 
-    The least of each group are found several at a time; only groups whose least is among the least
-    of all can hold any.
+    The least of each group are found several at a time. The least of some of these bound the least
+    of all: only groups whose own is within can hold any.
     """
-    of_groups[:] = values[:GROUPS]
-    for start in range(GROUPS, len(values), GROUPS):
-        for group in range(GROUPS):
-            value = values[start + group]
-            of_groups[group] = value if value < of_groups[group] else of_groups[group]
+    _add_and_group(products, squares, of_groups[:GROUPS])
+    coarse = of_groups[GROUPS:]
+    coarse[:] = of_groups[:LANES]
+    for start in range(LANES, GROUPS, LANES):
+        for lane in range(LANES):
+            value = of_groups[start + lane]
+            coarse[lane] = value if value < coarse[lane] else coarse[lane]
     least[0][:] = np.inf
-    for group in range(GROUPS):
-        _insert(of_groups[group], group, least)
+    for lane in range(LANES):
+        _insert(coarse[lane], lane, least)
     most = least[0][-1]
     least[0][:] = np.inf
     for group in range(GROUPS):
         if of_groups[group] <= most:
-            for place in range(group, len(values), GROUPS):
-                _insert(values[place], place, least)
+            for place in range(group, len(products), GROUPS):
+                _insert(products[place], place, least)
+
+
+@compiled()
+def _add_and_group(products: Floats, squares: Floats, of_groups: Floats) -> None:
+    """Add the squares to the products, and find the least of each group of the sums."""
+    of_groups[:] = np.inf
+    # unsigned, for numba asks of others whether they count from the end
+    size = np.uint64(GROUPS)
+    for start in range(np.uint64(0), np.uint64(len(products)), size):
+        sums, more = products[start : start + size], squares[start : start + size]
+        for group in range(GROUPS):
+            value = sums[group] + more[group]
+            sums[group] = value
+            of_groups[group] = value if value < of_groups[group] else of_groups[group]
 
 
 @compiled()

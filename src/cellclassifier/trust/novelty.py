@@ -53,6 +53,8 @@ class CellEvidence(NamedTuple):
         Shape (n_cells,), over all genes.
     plain_probabilities
         Shape (n_cells, n_types), by a plain head that learned otherwise; None where there is none.
+    residual
+        Shape (n_cells,): what `Unexpected` says of the counts; None for not yet.
     """
 
     embedding: Floats
@@ -62,6 +64,7 @@ class CellEvidence(NamedTuple):
     target: npt.NDArray[np.int32]
     library_size: npt.NDArray[np.floating]
     plain_probabilities: npt.NDArray[np.floating] | None = None
+    residual: Floats64 | None = None
 
 
 class HeldOutCells(NamedTuple):
@@ -283,8 +286,10 @@ def _doubt(
 
 def _unexpected(cells: CellEvidence, unexpected: Unexpected, n_threads: int = 1) -> Floats64:
     """Return the logarithm of how unexpected the counts are in the most probable type."""
-    codes = cells.probabilities.argmax(axis=1)
-    residual = unexpected(cells.counts, cells.target, cells.library_size, codes, n_threads)
+    residual = cells.residual
+    if residual is None:
+        codes = cells.probabilities.argmax(axis=1)
+        residual = unexpected(cells.counts, cells.target, cells.library_size, codes, n_threads)
     return np.asarray(np.log(residual + SMALLEST), dtype=np.float64)
 
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from cellclassifier.data.compiling import compiled
+from cellclassifier.data.selection import PanelCounts, order_rows
 from cellclassifier.data.threads import for_blocks
 from cellclassifier.trust.type_totals import TypeTotals
 
@@ -18,7 +19,7 @@ MIN_TYPE_CELLS = 10
 # no single gene says more than ten standard deviations
 MAX_SQUARE = np.float32(100.0)
 # cells that a thread takes at a time
-BLOCK_CELLS = 4096
+BLOCK_CELLS = 256
 # of a variance, so that none is divided by zero
 LEAST = np.float32(1e-12)
 # of library sizes, for which the share of genes without counts is worked out beforehand
@@ -136,39 +137,33 @@ class Unexpected:
         n_threads
             How many blocks of cells are worked on at once.
         """
+        residual = np.empty(len(codes))
+
+        def compare(rows: slice) -> None:
+            panel = order_rows(counts, target, self.of_types.rates.shape[1], rows)
+            residual[rows] = self.of_panel(panel, library_size[rows], codes[rows])
+
+        for_blocks(compare, len(codes), BLOCK_CELLS, n_threads)
+        return residual
+
+    def of_panel(
+        self,
+        panel: PanelCounts,
+        library_size: npt.NDArray[np.floating],
+        codes: npt.NDArray[np.integer],
+    ) -> npt.NDArray[np.float64]:
+        """Return the same of counts that are in the order of the panel."""
         depth = np.clip(library_size, DEPTHS[0], DEPTHS[-1])
         low = np.clip(np.searchsorted(DEPTHS, depth, side="right") - 1, 0, len(DEPTHS) - 2)
         # straight between depths: exact while means are small
         rest = (depth - DEPTHS[low]) / (DEPTHS[low + 1] - DEPTHS[low])
         without = self.without_counts
         total = (1 - rest) * without[codes, low] + rest * without[codes, low + 1]
-        added = np.zeros(len(codes))
-        sizes, types, twins = (
-            library_size.astype(np.float64),
-            codes.astype(np.int64),
-            has_twins(target),
-        )
-
-        def compare(rows: slice) -> None:
-            ends = counts.indptr[rows.start : rows.stop + 1]
-            _with_counts(
-                counts.data, counts.indices, ends, target, sizes[rows], types[rows],
-                self.of_types.rates, self.of_types.dispersion, twins, added[rows],
-            )  # fmt: skip
-
-        for_blocks(compare, len(codes), BLOCK_CELLS, n_threads)
+        sizes, types = library_size.astype(np.float64), codes.astype(np.int64)
+        added, of_types = np.empty(len(codes)), self.of_types
+        _with_counts(tuple(panel), sizes, types, of_types.rates, of_types.dispersion, added)
         residual = np.maximum(total + added, 0) / self.n_measured
-        return np.where(self.of_types.known[codes], residual, 1.0)
-
-
-def has_twins(target: npt.NDArray[np.int32]) -> bool:
-    """Tell whether several columns are one gene of the panel.
-
-    >>> has_twins(np.array([0, -1, 2, -1], np.int32)), has_twins(np.array([1, 1], np.int32))
-    (False, True)
-    """
-    places = target[target >= 0]
-    return len(np.unique(places)) < len(places)
+        return np.where(of_types.known[codes], residual, 1.0)
 
 
 @compiled()
@@ -191,62 +186,32 @@ def _without_counts(
 
 @compiled()
 def _with_counts(
-    data: npt.NDArray[np.floating],
-    indices: npt.NDArray[np.integer],
-    ends: npt.NDArray[np.integer],
-    target: npt.NDArray[np.int32],
+    panel: tuple[Floats, npt.NDArray[np.uint32], npt.NDArray[np.int64]],
     library_size: npt.NDArray[np.float64],
     codes: npt.NDArray[np.int64],
     rates: Floats,
     dispersion: Floats,
-    has_twins: bool,  # noqa: FBT001
     out: npt.NDArray[np.float64],
 ) -> None:
     """Add what counts change, gene by gene: the square with them less the square without."""
-    longest = 1
+    counts, places, ends = panel
+    n_panel = rates.shape[1]
+    means, spreads = np.empty(n_panel, np.float32), np.empty(n_panel, np.float32)
+    changes = np.empty(n_panel, np.int32)
     for row in range(len(codes)):
-        longest = max(longest, ends[row + 1] - ends[row])
-    places = np.empty(longest + 1, np.uint32)  # unsigned, so that none counts from the end
-    counts = np.empty(longest + 1, np.float32)
-    means, spreads = np.empty_like(counts), np.empty_like(counts)
-    changes = np.empty(longest + 1, np.int32)
-    total = np.zeros(rates.shape[1], np.float32)
-    for row in range(len(codes)):
-        n_places = np.uint64(0)  # unsigned, as places are
-        for entry in range(np.uint64(ends[row]), np.uint64(ends[row + 1])):
-            place = target[np.uint64(indices[entry])]
-            places[n_places], counts[n_places] = np.uint32(place), data[entry]
-            n_places += np.uint64(place >= 0)  # what is not of the panel is written over
-        if has_twins:
-            n_places = _merge_twins(places, counts, n_places, total)
+        of_row = slice(ends[row], ends[row + 1])
+        found, genes = counts[of_row], places[of_row]
         rates_of_type, library = rates[codes[row]], np.float32(library_size[row])
-        for gene in range(n_places):
-            means[gene] = rates_of_type[places[gene]] * library
-            spreads[gene] = dispersion[places[gene]]
-        for gene in range(n_places):  # several at a time
-            count, mean = counts[gene], means[gene]
-            variance = max(mean + spreads[gene] * mean * mean, LEAST)
+        for entry in range(len(found)):
+            means[entry] = rates_of_type[genes[entry]] * library
+            spreads[entry] = dispersion[genes[entry]]
+        for entry in range(len(found)):  # several at a time
+            count, mean = found[entry], means[entry]
+            variance = max(mean + spreads[entry] * mean * mean, LEAST)
             most, off = MAX_SQUARE * variance, count - mean
             change = (min(off * off, most) - min(mean * mean, most)) / variance
-            changes[gene] = np.int32(change * UNIT)
+            changes[entry] = np.int32(change * UNIT)
         added = np.int64(0)
-        for gene in range(n_places):
-            added += changes[gene]
+        for entry in range(len(found)):
+            added += changes[entry]
         out[row] = added / UNIT
-
-
-@compiled()
-def _merge_twins(
-    places: npt.NDArray[np.uint32], counts: Floats, n_places: int, total: Floats
-) -> int:
-    """Add the counts of columns that are one gene; return how many genes there are."""
-    for entry in range(n_places):
-        total[places[entry]] += counts[entry]
-    n_genes = 0
-    for entry in range(n_places):
-        place = places[entry]
-        if total[place] > 0:
-            places[n_genes], counts[n_genes] = place, total[place]
-            total[place] = 0
-            n_genes += 1
-    return n_genes

@@ -30,6 +30,10 @@ class CellTable(Protocol):
         """Return the names of consecutive cells."""
         ...
 
+    def encoded_names(self, start: int, stop: int) -> list[bytes]:
+        """Return the names of consecutive cells in UTF-8."""
+        ...
+
     def names_of(self, runs: Sequence[slice]) -> list[str]:
         """Return the names of several runs of cells."""
         ...
@@ -57,6 +61,10 @@ class TableInMemory:
         """Return the names of consecutive cells."""
         names: pd.Index = self.obs.index[start:stop]
         return names
+
+    def encoded_names(self, start: int, stop: int) -> list[bytes]:
+        """Return the names of consecutive cells in UTF-8."""
+        return [str(name).encode() for name in self.names(start, stop)]
 
     def names_of(self, runs: Sequence[slice]) -> list[str]:
         """Return the names of several runs of cells."""
@@ -106,6 +114,14 @@ class TableInFile:
             some = (names.asstr() if isinstance(names, h5py.Dataset) else names)[start:stop]
         index: pd.Index = pd.Index(np.asarray(some, dtype=object), dtype=object)
         return index
+
+    def encoded_names(self, start: int, stop: int) -> list[bytes]:
+        """Return the names of consecutive cells in UTF-8, in which HDF5 has them."""
+        if isinstance(self._names, h5py.Dataset):
+            encoded: list[bytes] = self._names[start:stop].tolist()
+            b"".join(encoded).decode()  # or there is an error, as in `names`
+            return encoded
+        return [name.encode() for name in self.names(start, stop)]
 
     def _from_chunks(self, names: Any, start: int, stop: int) -> Any:  # noqa: ANN401
         """Return names in zarr, which unpacks chunks whole: these wait for the next cells."""

@@ -19,7 +19,7 @@ from cellclassifier.data.annotations import (
     named_codes,
 )
 from cellclassifier.data.streaming.kept import Arrays, KeptBlocks
-from cellclassifier.labels import LabelSpace
+from cellclassifier.labels import LabelSpace, distinct_rows
 from cellclassifier.predictions import STATUSES, CellTrust, Predictions
 
 
@@ -60,8 +60,10 @@ def _of_trust(
 
 
 def _as_sets(packed: npt.NDArray[np.uint8], space: LabelSpace) -> Any:  # noqa: ANN401
-    sets = np.unpackbits(packed, axis=1, count=len(space)).astype(bool)
-    return pd.Categorical(space.join(sets))
+    first, which = distinct_rows(packed)
+    sets = np.unpackbits(packed[first], axis=1, count=len(space)).astype(bool)
+    told = pd.Categorical(space.join(sets))
+    return pd.Categorical.from_codes(told.codes[which], told.categories)
 
 
 def _as_status(codes: npt.NDArray[np.int8], _: LabelSpace) -> Any:  # noqa: ANN401
@@ -88,8 +90,6 @@ def to_arrays(predictions: Predictions) -> Arrays:
 def whole_columns(kept: KeptBlocks, space: LabelSpace) -> dict[str, Any]:
     """Return the columns of all cells, by their keys."""
     told = kept.keys()
-    return {
-        column.key: column.of(kept.whole(column.key), space)
-        for column in COLUMNS
-        if column.key in told
-    }
+    columns = [column for column in COLUMNS if column.key in told]
+    values = kept.wholes([column.key for column in columns])
+    return {column.key: column.of(values[column.key], space) for column in columns}

@@ -120,7 +120,12 @@ class KeptBlocks:
 
     def whole(self, key: str) -> npt.NDArray[Any]:
         """Return an array of all cells."""
-        return np.concatenate(list(self.each(key)))
+        return self.wholes([key])[key]
+
+    def wholes(self, keys: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+        """Return several arrays of all cells; each block is opened once."""
+        columns = zip(*self.rows(keys), strict=True)
+        return {key: np.concatenate(parts) for key, parts in zip(keys, columns, strict=True)}
 
     def remove(self) -> None:
         """Delete the folder."""

@@ -1,6 +1,5 @@
 """The annotations alone, as a table."""
 
-import csv
 import gzip
 import importlib
 import importlib.util
@@ -14,13 +13,12 @@ import pandas as pd
 
 from cellclassifier.data.annotations import LABEL_KEY
 from cellclassifier.data.streaming.columns import COLUMNS, Column
+from cellclassifier.data.streaming.delimited import rows_of_texts, texts_of, texts_of_names
 from cellclassifier.data.streaming.filling import Results
 from cellclassifier.errors import MissingExtraError
 
 CSV, CSV_GZ, PARQUET = ".csv", ".csv.gz", ".parquet"
 NAME_COLUMN = "cell"
-# so many tell every float32 number from the next
-FLOAT32_DIGITS = 9
 
 
 def is_list(path: Path) -> bool:
@@ -48,27 +46,20 @@ def write_list(path: Path, results: Results) -> None:
     if path.suffix.lower() == PARQUET:
         _write_parquet(path, results)
     elif path.suffix.lower() == ".gz":
-        with gzip.open(path, "wt", encoding="utf-8", newline="", compresslevel=6) as stream:
-            _write_csv(stream, results)
+        with gzip.open(path, "wb", compresslevel=6) as packed:
+            _write_csv(packed, results)
     else:
-        with path.open("w", encoding="utf-8", newline="") as stream:
+        with path.open("wb") as stream:
             _write_csv(stream, results)
 
 
-def _write_csv(stream: IO[str], results: Results) -> None:
-    writer = csv.writer(stream, lineterminator="\n")
-    names = [column.name for column in _told(results)]
-    writer.writerow([NAME_COLUMN, *names, *map(_short, results.further)])
-    for block in _blocks(results):
-        writer.writerows(zip(*(_texts(values) for values in block.values()), strict=True))
-
-
-def _texts(values: Any) -> list[Any]:  # noqa: ANN401  (as pandas holds columns)
-    """Return values as csv writes them best."""
-    values = _plain(values)
-    if values.dtype == np.float32:
-        return [f"{value:.{FLOAT32_DIGITS}g}" for value in values.tolist()]
-    return list(values)
+def _write_csv(stream: IO[bytes] | gzip.GzipFile, results: Results) -> None:
+    names = [NAME_COLUMN, *(column.name for column in _told(results))]
+    names += map(_short, results.further)
+    stream.write(rows_of_texts([texts_of([name]) for name in names]).data)
+    for (start, stop), block in zip(results.kept.bounds, _blocks(results), strict=True):
+        cells = texts_of_names(results.table.encoded_names(start, stop))
+        stream.write(rows_of_texts([cells, *map(texts_of, block.values())]).data)
 
 
 def _plain(values: Any) -> npt.NDArray[Any]:  # noqa: ANN401
@@ -83,8 +74,10 @@ def _write_parquet(path: Path, results: Results) -> None:
     arrow, parquet = (importlib.import_module(name) for name in ("pyarrow", "pyarrow.parquet"))
     writer: Any = None
     try:
-        for block in _blocks(results):
-            table = arrow.table({name: _plain(values) for name, values in block.items()})
+        for (start, stop), block in zip(results.kept.bounds, _blocks(results), strict=True):
+            cells = {NAME_COLUMN: np.asarray(results.table.names(start, stop))}
+            columns = {name: _plain(values) for name, values in block.items()}
+            table = arrow.table(cells | columns)
             writer = writer or parquet.ParquetWriter(path, table.schema)
             writer.write_table(table)
     finally:
@@ -99,13 +92,14 @@ def _told(results: Results) -> list[Column]:
 
 
 def _blocks(results: Results) -> Iterator[dict[str, Any]]:
-    """Yield the columns of blocks of cells, by their names."""
+    """Yield the columns of blocks of cells, by their names, without those of the cells."""
     kept, columns = results.kept, _told(results)
     each = kept.rows([column.key for column in columns])
     for (start, stop), arrays in zip(kept.bounds, each, strict=True):
-        block: dict[str, Any] = {NAME_COLUMN: np.asarray(results.table.names(start, stop))}
-        for column, values in zip(columns, arrays, strict=True):
-            block[column.name] = column.of(values, results.label_space)
+        block = {
+            column.name: column.of(values, results.label_space)
+            for column, values in zip(columns, arrays, strict=True)
+        }
         further = {_short(key): values[start:stop] for key, values in results.further.items()}
         yield block | further
 

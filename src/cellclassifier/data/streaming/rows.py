@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 import h5py
@@ -14,6 +15,9 @@ from scipy import sparse
 from cellclassifier.data.counts.matrices import DENSE_VALUES, WIDENED
 from cellclassifier.data.formats.on_disk import NUMERIC_KINDS
 from cellclassifier.data.streaming.deflated import Deflated, is_deflated, take_deflated
+from cellclassifier.data.streaming.zarr_chunks import ZarrChunk, take_chunks, unpacker_of
+
+Packed = Deflated | ZarrChunk
 
 # blocks differ in how many values they have
 ROOM = 1.2
@@ -88,7 +92,7 @@ class _Taken(NamedTuple):
     values: Mapping[str, npt.NDArray[Any]]
     indptr: npt.NDArray[np.int64]
     n_columns: int
-    packed: Sequence[Deflated]
+    packed: Sequence[Packed]
 
 
 def _runs_into(
@@ -112,7 +116,7 @@ def _take(buffers: Buffers, matrix: Any, runs: Sequence[slice]) -> _Taken:  # no
     parts = [np.s_[int(run_ends[0]) : int(run_ends[-1])] for run_ends in ends]
     starts = np.cumsum([0, *(part.stop - part.start for part in parts)])
     values: dict[str, npt.NDArray[Any]] = {}
-    packed: list[Deflated] = []
+    packed: list[Packed] = []
     for name in ("data", "indices"):
         array = matrix.group[name]
         take = _taker_of(array)
@@ -127,19 +131,20 @@ def _take(buffers: Buffers, matrix: Any, runs: Sequence[slice]) -> _Taken:  # no
     return _Taken(values, np.concatenate([starts[:1], *shifted]), matrix.shape[1], packed)
 
 
-def _taker_of(array: Any) -> Callable[[Any, slice, npt.NDArray[Any]], list[Deflated]]:  # noqa: ANN401
+def _taker_of(array: Any) -> Callable[[Any, slice, npt.NDArray[Any]], Sequence[Packed]]:  # noqa: ANN401
     """Return what reads some values of an array into others, but for those it returns."""
     if not isinstance(array, h5py.Dataset):
-        return _take_zarr
+        unpack = unpacker_of(array)
+        return _take_zarr if unpack is None else partial(take_chunks, unpack=unpack)
     return take_deflated if is_deflated(array) else _take_h5
 
 
-def _take_h5(array: Any, part: slice, out: npt.NDArray[Any]) -> list[Deflated]:  # noqa: ANN401
+def _take_h5(array: Any, part: slice, out: npt.NDArray[Any]) -> Sequence[Packed]:  # noqa: ANN401
     array.read_direct(out, part)
     return []
 
 
-def _take_zarr(array: Any, part: slice, out: npt.NDArray[Any]) -> list[Deflated]:  # noqa: ANN401
+def _take_zarr(array: Any, part: slice, out: npt.NDArray[Any]) -> Sequence[Packed]:  # noqa: ANN401
     out[:] = array[part]
     return []
 

@@ -1,0 +1,44 @@
+"""What is not zero is taken out, and zeros are left, whichever way the machine does it."""
+
+import numpy as np
+import pytest
+
+from cellclassifier.data.compiling import HAS_WIDE_REGISTERS, compiled
+from cellclassifier.data.nonzero import LANES, take_by_looking, take_by_mask
+
+N = 7 * LANES
+
+
+@compiled()
+def all_by_looking(floats, values, places):
+    n = np.uint64(0)
+    for at in range(np.uint64(0), np.uint64(len(floats)), np.uint64(LANES)):
+        n += take_by_looking(floats, at, values, places, n)
+    return n
+
+
+@compiled()
+def all_by_mask(floats, values, places):
+    n = np.uint64(0)
+    for at in range(np.uint64(0), np.uint64(len(floats)), np.uint64(LANES)):
+        n += take_by_mask(floats, at, values, places, n)
+    return n
+
+
+WIDE = pytest.mark.skipif(not HAS_WIDE_REGISTERS, reason="the processor has no such instructions")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize(
+    "take",
+    [pytest.param(all_by_looking, id="looking"), pytest.param(all_by_mask, id="mask", marks=WIDE)],
+)
+def test_nonzero_numbers_and_their_places_are_taken_and_zeros_left(take, share):
+    rng = np.random.default_rng(0)
+    floats = np.where(rng.random(N) < share, rng.random(N), 0).astype(np.float32)
+    before, values = floats.copy(), np.empty(N + LANES, np.float32)
+    places = np.empty(N + LANES, np.uint32)
+    n = take(floats, values, places)
+    np.testing.assert_array_equal(places[:n], np.flatnonzero(before))
+    np.testing.assert_array_equal(values[:n], before[before != 0])
+    assert not floats.any()
