@@ -21,6 +21,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -85,15 +86,21 @@ def main() -> None:
         for problem in PROBLEMS[name]():
             for variant in arguments.variants:
                 row = measured(problem, variant)
-                key = row["problem"], row["variant"]
-                save(
-                    "batches.jsonl",
-                    [row],
-                    lambda old, key=key: (old["problem"], old["variant"]) == key,
-                )
+                save("batches.jsonl", [row], partial(is_of, row["problem"], row["variant"]))
                 rows.append(row)
-                print(*key, f"{row['accuracy']:.3f}", f"{row['said']['accuracy']:.3f}", flush=True)
+                print(
+                    problem.name,
+                    variant,
+                    f"{row['accuracy']:.3f}",
+                    f"{row['said']['accuracy']:.3f}",
+                    flush=True,
+                )
     print(pd.DataFrame(map(short, rows)).to_string(index=False))
+
+
+def is_of(problem: str, variant: str, row: Row) -> bool:
+    """Tell whether a row is that of a fit."""
+    return (row["problem"], row["variant"]) == (problem, variant)
 
 
 def merged() -> Iterator[Problem]:
@@ -184,8 +191,8 @@ PROBLEMS: dict[str, Callable[[], Iterator[Problem]]] = {
 
 def by_root_of_batches(examples: Examples, *others: Any) -> Any:  # noqa: ANN401  (the function's own)
     """Train with cells of a type weighed by the roots of its batches, its total as it was."""
-    n_batches = int(examples.batch_codes.max()) + 1  # type: ignore[union-attr]
-    cells = examples.codes.astype(np.intp) * n_batches + examples.batch_codes
+    batch_codes = np.asarray(examples.batch_codes)
+    cells = examples.codes.astype(np.intp) * (int(batch_codes.max()) + 1) + batch_codes
     weights = examples.cell_weights / np.sqrt(np.bincount(cells)[cells])
     before, after = (
         np.bincount(examples.codes, values) for values in (examples.cell_weights, weights)
@@ -243,7 +250,7 @@ def measured(problem: Problem, variant: str) -> Row:
 
 def scores(classifier: cc.CellTypeClassifier, problem: Problem) -> Row:
     """Return how test cells are named, and what is said of them."""
-    sizes = {"library_size_key": LIBRARY_SIZE_KEY}
+    sizes: Any = {"library_size_key": LIBRARY_SIZE_KEY}
     truth = problem.test.obs[LABELS_KEY].astype(str)
     predictions = classifier.classify(problem.test, **sizes)
     alone = classifier.classify(problem.test, shift=0, **sizes)

@@ -52,22 +52,40 @@ def read_batches(
     ...
     cellclassifier.errors.InputError: there is no column 'patient' in .obs; it has ['donor']
     """
-    if batch_key not in obs:
-        raise InputError(f"there is no column '{batch_key}' in .obs; it has {shown(obs.columns)}")
-    column = obs[batch_key].iloc[rows]
-    texts = column.astype(str).str.strip()
-    missing = column.isna() | texts.isin(MISSING)
+    texts = batch_names(obs, batch_key)[rows]
+    missing = texts == ""
     if missing.any():
         raise InputError(
             f"{int(missing.sum()):,} of {len(missing):,} labelled cells have no batch in "
-            f".obs['{batch_key}'], such as {shown(column.index[missing][:3].astype(str))}; name "
-            "theirs, or leave these cells out: "
-            f"adata = adata[adata.obs['{batch_key}'].notna()].copy()"
+            f".obs['{batch_key}'], such as {shown(obs.index[rows[missing][:3]])}; name theirs, or "
+            f"leave these cells out: adata = adata[adata.obs['{batch_key}'].notna()].copy()"
         )
-    batch_codes, names = pd.factorize(np.asarray(texts, dtype=object))
+    numbers, names = pd.factorize(texts)
+    batch_codes = np.asarray(numbers, dtype=np.int32)
     _check_number(names, len(texts), batch_key)
-    _check_shared(np.asarray(batch_codes, dtype=np.int32), labels, batch_key)
-    return np.asarray(batch_codes, dtype=np.int32)
+    _check_shared(batch_codes, labels, batch_key)
+    return batch_codes
+
+
+def batch_names(obs: pd.DataFrame, batch_key: str) -> npt.NDArray[np.object_]:
+    """Return the batch of each cell, (n_cells,), as texts; empty where there is none.
+
+    Raises
+    ------
+    InputError
+        There is no such column.
+
+    Examples
+    --------
+    >>> batch_names(pd.DataFrame({"donor": [1, None]}, dtype=object), "donor").tolist()
+    ['1', '']
+    """
+    if batch_key not in obs:
+        raise InputError(f"there is no column '{batch_key}' in .obs; it has {shown(obs.columns)}")
+    column = obs[batch_key]
+    texts = column.astype(str).str.strip()
+    missing = column.isna() | texts.isin(MISSING)
+    return np.where(missing, "", np.asarray(texts, dtype=object)).astype(object)
 
 
 def _check_number(names: npt.NDArray[np.object_], n_cells: int, batch_key: str) -> None:
