@@ -247,6 +247,7 @@ def test_the_model_file_tells_and_inspect_shows(cells, tmp_path):
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(model_table(loaded.manifest_))
     assert "batches        4 in .obs['donor']" in console.export_text()
+    assert "lowest" not in batches_text({**told, "n_batches_scored": 1})
     cc.write_training_report(found.manifest_, tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
     assert "whole ones set apart" in page

@@ -157,7 +157,7 @@ def batches_text(batches: Mapping[str, Any]) -> str:
     if "accuracy" not in batches:
         return text
     text += f"; accuracy on a new one {batches['accuracy']:.3f}, of {batches['n_cells']:,} cells"
-    if "lowest" not in batches:
+    if batches.get("n_batches_scored", 0) < 2:
         return text
     return (
         f"{text}; over {batches['n_batches_scored']:,} batches {batches['lowest']:.3f} at the "
