@@ -135,6 +135,14 @@ def test_validation_takes_whole_batches_and_leaves_each_type(n_batches, fraction
         assert len(apart) == pytest.approx(fraction * len(codes), rel=0.35)
 
 
+def test_a_batch_that_lacks_types_tells_less_than_a_large_one():
+    codes = np.concatenate([np.arange(300) % 6, np.arange(150) % 6, np.zeros(45, dtype=int)])
+    batch_codes = np.repeat([0, 1, 2], [300, 150, 45])
+    assert set(batch_codes[validation_batches(codes, batch_codes, 0.1)]) == {1}
+    codes[-45:] = np.arange(45) % 6
+    assert set(batch_codes[validation_batches(codes, batch_codes, 0.1)]) == {2}
+
+
 def test_no_share_sets_nothing_apart():
     codes, batch_codes = drawn(4)
     kept, apart = stratified_split(codes, 0.0, np.random.default_rng(0), batch_codes)

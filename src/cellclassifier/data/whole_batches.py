@@ -10,6 +10,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+# added to shares whose ratio is taken: a type without a cell is as far from a tenth as one of all
+NO_SHARE = 0.01
+
 Rows = npt.NDArray[np.intp]
 Codes = npt.NDArray[np.integer]
 
@@ -107,7 +110,8 @@ def folds_of_batches(codes: Codes, batch_codes: Codes, n_folds: int) -> Rows:
 def validation_batches(codes: Codes, batch_codes: Codes, fraction: float) -> Rows:
     """Return the rows of whole batches to set apart, of types that several batches have.
 
-    Of as many folds as make the share wanted, the one that comes nearest to it in each type.
+    Of as many folds as make the share wanted, the one that comes nearest to it in each type, by
+    ratio: a batch that lacks types tells less than one that is too large.
 
     Parameters
     ----------
@@ -122,5 +126,6 @@ def validation_batches(codes: Codes, batch_codes: Codes, fraction: float) -> Row
         return told
     sizes = BatchTable.of(codes[told], fold_of[told]).n_cells
     shares = sizes / np.maximum(sizes.sum(axis=0), 1)
-    best = int(np.argmin(((shares - fraction) ** 2).sum(axis=1).round(9)))
+    from_wanted = np.abs(np.log((shares + NO_SHARE) / (fraction + NO_SHARE)))
+    best = int(np.argmin(from_wanted[:, sizes.any(axis=0)].sum(axis=1).round(9)))
     return np.flatnonzero(fold_of == best)
