@@ -7,6 +7,7 @@ import anndata as ad
 import numpy as np
 import pytest
 from streamed_cells import KEY, N_GENES, QUICK, by_columns, drawn, log_normalised, write
+from trained_from_disk import LINEAR, assert_same, classifier, on_disk
 
 import cellclassifier as cc
 from cellclassifier.classifier import storage
@@ -16,7 +17,6 @@ from cellclassifier.data.streaming import reference
 from cellclassifier.errors import GeneOverlapError, InputError, LabelError
 from cellclassifier.training import batches
 
-LINEAR = cc.TrainingConfig(solver="lbfgs", epochs=6, refit=True)
 ADAM = cc.TrainingConfig(epochs=2, batch_size=64, refit=True)
 N_CELLS = 330
 
@@ -28,35 +28,6 @@ def small_steps(monkeypatch):
     monkeypatch.setattr(row_sources, "BLOCK_CELLS", 100)
     monkeypatch.setattr(batches, "RUN_CELLS", 8)
     monkeypatch.setattr(batches, "POOL_CELLS", 64)
-
-
-def classifier(network="linear", training=LINEAR, **others):
-    options = {"hidden": [8]} if network == "mlp" else None
-    return cc.CellTypeClassifier(
-        network, network_options=options, training=training, genes=60, **others
-    )
-
-
-def on_disk(path, out, model=None, files=None, **others):
-    files = replace(files or cc.ReferenceFiles(), from_disk=True)
-    return cc.fit_file(model or classifier(), path, out, labels_key=KEY, files=files, **others)
-
-
-def assert_same(one, other):
-    """Compare two classifiers, bit by bit, in all that a model file holds."""
-    for mine, its in zip(one.model_.get_weights(), other.model_.get_weights(), strict=True):
-        np.testing.assert_array_equal(mine, its)
-    mine, its = one.manifest_, other.manifest_
-    assert mine.panel.names.tolist() == its.panel.names.tolist()
-    for key in set(mine.training) - {"files", "counts", "genes"}:
-        assert mine.training[key] == its.training[key], key
-    for part in ("factors", "sample", "adaptation", "conformal", "novelty"):
-        kept, expected = getattr(mine, part), getattr(its, part)
-        assert (kept is None) == (expected is None)
-        if expected is None:
-            continue
-        for name, values in expected.to_arrays().items():
-            np.testing.assert_array_equal(kept.to_arrays()[name], values, err_msg=f"{part}.{name}")
 
 
 NETWORKS = {

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cellclassifier.classifier.batch_scores import batch_scores
 from cellclassifier.classifier.fitting import Design, FittedNetwork
 from cellclassifier.data import GenePanel, LabelledCounts
 from cellclassifier.labels import LabelSpace
@@ -37,6 +38,8 @@ class ReferenceFacts:
         The genes measured.
     files
         What came from which file, where there are several.
+    batch_codes
+        The batches of its cells, (n_cells,), where they are known.
     """
 
     evidence: str
@@ -46,6 +49,7 @@ class ReferenceFacts:
     library_size: npt.NDArray[np.float64]
     genes: GenePanel
     files: Sequence[Mapping[str, Any]] = ()
+    batch_codes: npt.NDArray[np.int32] | None = None
 
     @classmethod
     def of(cls, cells: LabelledCounts) -> "ReferenceFacts":
@@ -58,6 +62,7 @@ class ReferenceFacts:
             cells.n_unlabelled,
             raw.library_size,
             raw.genes,
+            batch_codes=cells.batch_codes,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -84,6 +89,7 @@ class Origin:
     labels_key: str
     seed: int
     engine: Engine
+    batch_key: str | None = None
 
 
 def describe_fit(
@@ -104,6 +110,7 @@ def describe_fit(
             "seed": origin.seed,
             "engine": origin.engine,
             "config": design.training.to_json(),
+            **_batches(origin, reference, fitted),
             **fitted.record.to_json(),
         },
         versions=package_versions(),
@@ -114,6 +121,13 @@ def describe_fit(
         conformal=fitted.conformal,
         novelty=fitted.novelty,
     )
+
+
+def _batches(origin: Origin, reference: ReferenceFacts, fitted: FittedNetwork) -> dict[str, Any]:
+    if reference.batch_codes is None:
+        return {}
+    scores = batch_scores(reference.codes, reference.batch_codes, fitted.record.held_out)
+    return {"batches": {"key": origin.batch_key, **scores}}
 
 
 def describe_model(manifest: Manifest) -> dict[str, Any]:

@@ -11,13 +11,14 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from cellclassifier.classifier.account import Origin, ReferenceFacts, describe_fit, describe_model
+from cellclassifier.classifier.account import ReferenceFacts, describe_fit, describe_model
 from cellclassifier.classifier.comparison import QueryComparison
 from cellclassifier.classifier.explaining import ExplainArguments, explain
-from cellclassifier.classifier.fitting import Design, fit_network
+from cellclassifier.classifier.fitting import fit_network
 from cellclassifier.classifier.naming import judge_cells, name_cells
 from cellclassifier.classifier.panel import Genes
-from cellclassifier.classifier.recipes import DEFAULT_NETWORK, network_name
+from cellclassifier.classifier.plan import FitPlan
+from cellclassifier.classifier.recipes import DEFAULT_NETWORK
 from cellclassifier.classifier.trusting import TrustSettings
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.classifier.voters import annotate_votes
@@ -42,17 +43,11 @@ from cellclassifier.networks import (
     Engine,
     NetworkBuilder,
     Predictor,
-    choose_builder,
     choose_predictor,
     keras,
 )
 from cellclassifier.predictions import Predictions
-from cellclassifier.training import (
-    TrainingConfig,
-    Watcher,
-    check_seed,
-    watch_nothing,
-)
+from cellclassifier.training import TrainingConfig, Watcher, watch_nothing
 
 
 class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -139,6 +134,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         reference: ad.AnnData,
         *,
         labels_key: str,
+        batch_key: str | None = None,
         strict: bool = False,
         watch: Watcher = watch_nothing,
         **counts: Unpack[CountsArguments],
@@ -151,6 +147,10 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Labelled cells with raw counts, or values that provably come from counts; not changed.
         labels_key
             The column of ``obs`` with the types.
+        batch_key
+            The column with donors, studies or lanes: whole ones are set apart then, so that what
+            the model says of its answers is said of a new one. Networks other than the default are
+            trained on all cells again, whatever ``training.refit`` says.
         strict
             Whether to refuse cells without a label, instead of leaving them out.
         watch
@@ -162,26 +162,23 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InputError
-            There is no such network, or it does not take these options.
+            There is no such network, or it does not take these options; or batches are missing, or
+            nothing can be told of them.
         LabelError
             Labels are missing, or too few.
         CountsError
             No raw counts can be found or proved.
         """
-        seed = check_seed(self.seed)
-        design = Design.asked_for(
-            self.network, self.genes, self.gene_order, self.normalisation, self.training
+        plan = FitPlan.of(self, labels_key, batch_key)
+        cells = LabelledCounts.of(
+            reference, labels_key, strict=strict, batch_key=batch_key, **counts
         )
-        build, options = choose_builder(self.network, self.network_options or {})
-        cells = LabelledCounts.of(reference, labels_key, strict=strict, **counts)
-        fitted = fit_network(build, design, cells, seed=seed, engine=self.engine, watch=watch)
+        fitted = fit_network(
+            plan.build, plan.design, cells, seed=self.seed, engine=self.engine, watch=watch
+        )
         self.model_ = fitted.model
-        self.manifest_ = describe_fit(
-            Origin(network_name(self.network), options, labels_key, seed, self.engine),
-            design,
-            ReferenceFacts.of(cells),
-            fitted,
-        )
+        facts = ReferenceFacts.of(cells)
+        self.manifest_ = describe_fit(plan.origin, plan.design, facts, fitted)
         return self
 
     @property

@@ -123,6 +123,8 @@ class PanelCells:
         Shape (n_cells,): the types.
     n_types
         How many there are.
+    batch_codes
+        Shape (n_cells,): the batches, where they are known.
     """
 
     panel: GenePanel
@@ -131,6 +133,7 @@ class PanelCells:
     library_size: npt.NDArray[np.float64]
     codes: npt.NDArray[np.int32]
     n_types: int
+    batch_codes: npt.NDArray[np.int32] | None = None
 
     @classmethod
     def of(cls, cells: LabelledCounts, panel: GenePanel, normalisation: Normalisation) -> Self:
@@ -143,6 +146,7 @@ class PanelCells:
             aligned.library_size,
             cells.codes,
             len(cells.label_space),
+            cells.batch_codes,
         )
 
 
@@ -206,6 +210,7 @@ def fit_to_panel(
         engine=engine,
         watch=watch,
         upkeep=upkeep,
+        batch_codes=cells.batch_codes,
     )
     factors = GeneFactors.of(cells.counts, cells.library_size, cells.expression, seed)
     totals = _totals(cells)

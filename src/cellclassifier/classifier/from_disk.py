@@ -13,11 +13,11 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
-from cellclassifier.classifier.account import Origin, ReferenceFacts, describe_fit
+from cellclassifier.classifier.account import ReferenceFacts, describe_fit
 from cellclassifier.classifier.estimator import CellTypeClassifier
-from cellclassifier.classifier.fitting import Design, FittedNetwork, PanelCells, fit_to_panel
+from cellclassifier.classifier.fitting import FittedNetwork, PanelCells, fit_to_panel
 from cellclassifier.classifier.panel import MeasuredGenes, choose_columns
-from cellclassifier.classifier.recipes import network_name
+from cellclassifier.classifier.plan import FitPlan
 from cellclassifier.classifier.reference_files import ReferenceFiles
 from cellclassifier.classifier.together import (
     CELLS,
@@ -43,7 +43,6 @@ from cellclassifier.data.streaming.reference import StoredReference
 from cellclassifier.errors import InputError, InputWarning
 from cellclassifier.files import check_writable, partial_folder, replacing
 from cellclassifier.modelfile.model import check_model_path
-from cellclassifier.networks import NetworkBuilder, choose_builder
 from cellclassifier.training import (
     ALONE,
     Checkpoints,
@@ -51,11 +50,10 @@ from cellclassifier.training import (
     Ranks,
     Upkeep,
     check_ranks,
-    check_seed,
     train_network,
 )
 
-COLUMNS = "genes.npy"
+COLUMNS, BATCHES = "genes.npy", "batches.npy"
 
 
 def fit_file(
@@ -140,7 +138,7 @@ def fit_file(
             fitted = job.fit(reference, cache, columns)
         facts = job.facts(reference, cache)
     classifier.model_ = fitted.model
-    classifier.manifest_ = describe_fit(job.origin, job.design, facts, fitted)
+    classifier.manifest_ = describe_fit(job.plan.origin, job.plan.design, facts, fitted)
     classifier.save(out, keep_cells=keep_cells)
     job.kept.remove()
     ranks.tell(WRITTEN, str(out))
@@ -160,7 +158,14 @@ def _fit_in_memory(
     cells = read_cells(path, genes_in=asked.genes_in)
     if asked.label_map is not None and labels_key in cells.obs:
         cells.obs[labels_key] = map_labels(cells.obs[labels_key], asked.label_map, path.name)
-    classifier.fit(cells, labels_key=labels_key, strict=asked.strict, watch=asked.watch, **counts)
+    classifier.fit(
+        cells,
+        labels_key=labels_key,
+        batch_key=asked.batch_key,
+        strict=asked.strict,
+        watch=asked.watch,
+        **counts,
+    )
     classifier.save(out, keep_cells=keep_cells)
     return classifier
 
@@ -177,7 +182,7 @@ class _Job:
         The files, and what they were at the beginning.
     asked, counts
         How they are gone through, and the keywords of `find_counts`.
-    design, origin, build
+    plan
         What follows from the classifier.
     kept
         The folder of what is done, beside the output.
@@ -192,9 +197,7 @@ class _Job:
     identities: list[dict[str, str | int]]
     asked: ReferenceFiles
     counts: CountsArguments
-    design: Design
-    origin: Origin
-    build: NetworkBuilder
+    plan: FitPlan
     kept: KeptBlocks
     manifest: dict[str, Any]
     ranks: Ranks
@@ -211,18 +214,8 @@ class _Job:
         ranks: Ranks,
     ) -> Self:
         """Begin, or go on where the same job was ended."""
-        seed = check_seed(classifier.seed)
-        design = Design.asked_for(
-            classifier.network,
-            classifier.genes,
-            classifier.gene_order,
-            classifier.normalisation,
-            classifier.training,
-        )
-        build, options = choose_builder(classifier.network, classifier.network_options or {})
-        name = network_name(classifier.network)
-        origin = Origin(name, options, labels_key, seed, classifier.engine)
-        check_ranks(ranks, design.training, classifier.engine)
+        plan = FitPlan.of(classifier, labels_key, asked.batch_key)
+        check_ranks(ranks, plan.design.training, classifier.engine)
         for path in paths:
             open_cells(path, genes_in=asked.genes_in)  # which says what is wrong with it
         identities = [identity_of(path) for path in paths]
@@ -231,8 +224,8 @@ class _Job:
             "input": identities,
             "settings": {
                 "reading": [dict(counts), asked.strict, asked.label_map, asked.genes_of],
-                "design": repr(design),
-                "origin": repr(origin),
+                "design": repr(plan.design),
+                "origin": repr(plan.origin),
                 # nothing tells whether a function of the caller's is the one it was
                 "network": "by name" if by_name else uuid4().hex,
             },
@@ -244,8 +237,7 @@ class _Job:
             kept, note = KeptBlocks.begin(folder, manifest, [(0, 0)])
         if note:
             warnings.warn(f"began anew, not where '{folder}' ends: {note}", InputWarning, 4)
-        settled = design, origin, build, kept
-        return cls(classifier, paths, identities, asked, counts, *settled, manifest, ranks)
+        return cls(classifier, paths, identities, asked, counts, plan, kept, manifest, ranks)
 
     @contextmanager
     def opened(self) -> Iterator[StoredReference]:
@@ -261,10 +253,11 @@ class _Job:
             try:
                 yield unite(
                     files,
-                    self.origin.labels_key,
+                    self.plan.origin.labels_key,
                     strict=self.asked.strict,
                     label_map=self.asked.label_map,
                     genes_of=self.asked.genes_of,
+                    batch_key=self.asked.batch_key,
                     **self.counts,
                 )
             except BaseException:
@@ -303,7 +296,8 @@ class _Job:
             tally.largest > 0,
             lambda: rank_tallied(tally.n_cells, sizes, reference.genes),
         )
-        columns = choose_columns(measured, self.design.genes, self.design.gene_order)
+        design = self.plan.design
+        columns = choose_columns(measured, design.genes, design.gene_order)
         layout = CacheLayout.of(
             len(codes),
             tally.n_detected[columns],
@@ -314,6 +308,8 @@ class _Job:
         blocks = reference.blocks(columns, self.asked.watch_cells)
         write_cache(folder, layout, blocks, codes).close()
         np.save(folder / COLUMNS, columns)
+        if reference.batch_codes is not None:  # for processes that do not look at the files
+            np.save(folder / BATCHES, reference.batch_codes)
         with replacing(folder / WHOLE) as temporary:
             temporary.write_text(json.dumps(asdict(layout)), encoding="utf-8")
 
@@ -334,17 +330,18 @@ class _Job:
         cells = PanelCells(
             reference.genes[columns],
             cache,
-            NormalisedRows(cache, cache.library_size, self.design.normalisation),
+            NormalisedRows(cache, cache.library_size, self.plan.design.normalisation),
             cache.library_size,
             cache.codes,
             len(reference.label_space),
+            reference.batch_codes,
         )
         return fit_to_panel(
-            self.build,
-            self.design.training,
+            self.plan.build,
+            self.plan.design.training,
             cells,
-            seed=self.origin.seed,
-            engine=self.origin.engine,
+            seed=self.plan.origin.seed,
+            engine=self.plan.origin.engine,
             watch=self.asked.watch,
             upkeep=self._upkeep,
         )
@@ -355,21 +352,26 @@ class _Job:
 
     def lend_hand(self, out: Path) -> CellTypeClassifier:
         """Take part in the steps of the first process, and load the model that it writes."""
-        n_types = find_cells(self.ranks, self.kept.folder, self.manifest)
+        origin, design, folder = self.plan.origin, self.plan.design, self.kept.folder
+        n_types = find_cells(self.ranks, folder, self.manifest)
+        batch_codes = None
+        if origin.batch_key is not None:
+            batch_codes = np.load(folder / BATCHES, allow_pickle=False)
         with self._opened_cache() as (cache, columns), suppress(OthersDone):
             train_network(
-                self.build(len(columns), n_types, seed=self.origin.seed),
-                NormalisedRows(cache, cache.library_size, self.design.normalisation),
+                self.plan.build(len(columns), n_types, seed=origin.seed),
+                NormalisedRows(cache, cache.library_size, design.normalisation),
                 cache.codes,
-                self.design.training,
-                seed=self.origin.seed,
-                engine=self.origin.engine,
+                design.training,
+                seed=origin.seed,
+                engine=origin.engine,
                 watch=self.asked.watch,
                 upkeep=self._upkeep,
+                batch_codes=batch_codes,
             )
         self.ranks.hear(WRITTEN)
         self.ranks.disband()
-        saved = CellTypeClassifier.load(out, engine=self.origin.engine)
+        saved = CellTypeClassifier.load(out, engine=origin.engine)
         self.classifier.model_, self.classifier.manifest_ = saved.model_, saved.manifest_
         return self.classifier
 
@@ -393,4 +395,5 @@ class _Job:
             cache.library_size,
             reference.genes,
             files if several else (),
+            reference.batch_codes,
         )

@@ -18,6 +18,8 @@ class ReferenceFiles:
     ----------
     strict
         Whether to refuse cells without a label, instead of leaving them out.
+    batch_key
+        As in `CellTypeClassifier.fit`; of several files, the same value is the same batch.
     label_map
         What each label is to become, such as `read_label_map` reads it; None leaves them.
     genes_of
@@ -38,6 +40,7 @@ class ReferenceFiles:
     """
 
     strict: bool = False
+    batch_key: str | None = None
     label_map: Mapping[str, str] | None = None
     genes_of: GenesOf = "shared"
     genes_in: GenesIn | None = None

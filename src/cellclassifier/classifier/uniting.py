@@ -11,6 +11,7 @@ import pandas as pd
 
 from cellclassifier.classifier.sampling import sample_runs
 from cellclassifier.data.annotations import MISSING, read_training_labels
+from cellclassifier.data.batches import read_batches
 from cellclassifier.data.genes import GenePanel
 from cellclassifier.data.matching import MIN_GENE_COVERAGE, GeneMatch, locate_genes
 from cellclassifier.data.reference import CountsArguments
@@ -30,6 +31,7 @@ def unite(
     strict: bool = False,
     label_map: Mapping[str, str] | None = None,
     genes_of: GenesOf = "shared",
+    batch_key: str | None = None,
     **counts: Unpack[CountsArguments],
 ) -> StoredReference:
     """Return the labelled cells of files as one reference.
@@ -47,6 +49,8 @@ def unite(
     genes_of
         Of several files: ``"shared"`` takes the genes that all of them measured; ``"all"`` those
         that any did, and takes what a file did not measure for no counts.
+    batch_key
+        The column of ``obs`` with the batches, the same in each file; a batch may be in several.
     **counts
         The keywords of `find_counts`.
 
@@ -56,12 +60,18 @@ def unite(
         Labels are missing, too few, or not in the map.
     CountsError
         No raw counts can be found or proved in a file.
+    InputError
+        Batches are missing, or nothing can be told of them.
     GeneOverlapError
         The files share too few genes.
     """
     if genes_of not in get_args(GenesOf):
         raise InputError(f"genes_of is one of {list(get_args(GenesOf))}, not {genes_of!r}")
     labels, labelled = _labels(files, labels_key, label_map, strict=strict)
+    batch_codes = None
+    if batch_key is not None:
+        batches = _joined_column(files, batch_key, InputError)
+        batch_codes = read_batches(batches, batch_key, labelled, labels)
     label_space = LabelSpace.of(labels)
     codes = np.full(sum(cells.n_cells for cells in files), -1, dtype=np.int32)
     codes[labelled] = label_space.encode(labels)
@@ -72,7 +82,7 @@ def unite(
         ReferencePart(one, of_file, one.spread(GeneMatch(place, len(genes), 0, 0, 0)).target)
         for one, of_file, place in zip(settled, np.split(codes, ends), columns, strict=True)
     ]
-    return StoredReference(parts, genes, label_space)
+    return StoredReference(parts, genes, label_space, batch_codes)
 
 
 def _labels(
@@ -83,21 +93,30 @@ def _labels(
     strict: bool,
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.intp]]:
     """Return the labels of the cells that have one, file after file, and which cells these are."""
+    table = _joined_column(files, labels_key, LabelError, label_map)
+    return read_training_labels(ad.AnnData(obs=table), labels_key, strict=strict)
+
+
+def _joined_column(
+    files: Sequence[StoredCells],
+    key: str,
+    error: type[InputError],
+    label_map: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Return a column of ``obs`` of all files, its cells numbered, or raise an error."""
     columns = []
     for cells in files:
         there = cells.table.columns
-        if labels_key not in there:
-            raise LabelError(
-                f"there is no column '{labels_key}' in .obs of '{cells.path}'; it has "
-                f"{shown(there)}"
+        if key not in there:
+            raise error(
+                f"there is no column '{key}' in .obs of '{cells.path}'; it has {shown(there)}"
             )
-        column = cells.table.column(labels_key).astype(object)
+        column = cells.table.column(key).astype(object)
         if label_map is not None:
             column = map_labels(column, label_map, cells.path.name)
         columns.append(column)
     whole = pd.concat(columns, ignore_index=True)
-    table = pd.DataFrame({labels_key: whole.array}, index=whole.index.astype(str))
-    return read_training_labels(ad.AnnData(obs=table), labels_key, strict=strict)
+    return pd.DataFrame({key: whole.array}, index=whole.index.astype(str))
 
 
 def map_labels(column: pd.Series, label_map: Mapping[str, str], file: str) -> pd.Series:

@@ -13,7 +13,7 @@ from rich.console import Console
 from cellclassifier.cli.console import say, show_model
 from cellclassifier.cli.options import AS_FOUND, CellsOptions, Switch
 from cellclassifier.cli.report import command_line, reporting_to
-from cellclassifier.cli.scoring import read_scored
+from cellclassifier.cli.scoring import read_scored, score_batches
 
 
 def evaluate(
@@ -21,6 +21,7 @@ def evaluate(
     *,
     truth_key: str,
     label_map: Path | None = None,
+    batch_key: str | None = None,
     out: Path | None = None,
     confusion: Path | None = None,
     report: Path | None = None,
@@ -36,6 +37,8 @@ def evaluate(
     label_map
         A CSV with the columns label,mapped, applied to truth and prediction alike, to score two
         vocabularies at a common level.
+    batch_key
+        The column of .obs with donors, studies or lanes, to show the accuracy of each.
     out
         Where to write the scores as JSON.
     confusion
@@ -46,7 +49,7 @@ def evaluate(
     import cellclassifier as cc
     from cellclassifier.data.annotations import read_provenance
     from cellclassifier.files import check_writable
-    from cellclassifier.reporting import evaluation_table, plots
+    from cellclassifier.reporting import batches_table, evaluation_table, plots
     from cellclassifier.reporting.report.page import check_report_path
 
     if out is not None:
@@ -57,6 +60,8 @@ def evaluate(
         check_writable(plots.check_figure_path(confusion))
     cells, evaluation = read_scored(named, truth_key, label_map)
     Console().print(evaluation_table(evaluation))
+    if batch_key is not None:
+        Console().print("", batches_table(score_batches(cells, truth_key, batch_key, label_map)))
     if out is not None:
         evaluation.save(out)
         say(f"wrote {out}")

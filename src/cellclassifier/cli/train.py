@@ -33,6 +33,7 @@ def train(
     epochs: int | None = None,
     engine: Literal["keras", "lowlevel"] = "keras",
     seed: int = 0,
+    batch_key: str | None = None,
     strict: Switch = False,
     label_map: Path | None = None,
     genes_of: Literal["shared", "all"] = "shared",
@@ -76,6 +77,10 @@ def train(
         processor and needs TensorFlow.
     seed
         The same seed gives the same model on the same machine.
+    batch_key
+        The column of .obs with donors, studies or lanes: whole ones are set apart then, and what
+        the model says of its answers is said of a new one. Of several files, the same value is the
+        same batch.
     strict
         Refuse cells without a label, instead of leaving them out.
     label_map
@@ -128,6 +133,7 @@ def train(
             keep_cells=keep_cells,
             files=ReferenceFiles(
                 strict=strict,
+                batch_key=batch_key,
                 label_map=None if label_map is None else read_label_map(label_map),
                 genes_of=genes_of,
                 genes_in=options.genes_in,

@@ -19,6 +19,7 @@ def tune(
     timeout: float | None = None,
     importance: Path | None = None,
     seed: int = 0,
+    batch_key: str | None = None,
     strict: Switch = False,
     options: CellsOptions = AS_FOUND,
 ) -> None:
@@ -45,6 +46,9 @@ def tune(
         Where to draw which settings mattered: .png, .svg or .pdf.
     seed
         The same seed gives the same trials on the same machine.
+    batch_key
+        The column of .obs with donors, studies or lanes: each is scored by classifiers that have
+        not seen it.
     strict
         Refuse cells without a label, instead of leaving them out.
     """
@@ -64,6 +68,7 @@ def tune(
             tuning = cc.tune(
                 cells,
                 labels_key=labels_key,
+                batch_key=batch_key,
                 plan=plan,
                 strict=strict,
                 watch=watch,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cellclassifier.data.annotations import read_training_labels
+from cellclassifier.data.batches import read_batches
 from cellclassifier.data.counts import RawCounts, find_counts
 from cellclassifier.labels import LabelSpace
 
@@ -35,12 +36,15 @@ class LabelledCounts:
         The types.
     n_unlabelled
         Cells of the reference without a label, which were left out.
+    batch_codes
+        The donor, study or lane of each cell, shape (n_cells,), int32; None where none was told.
     """
 
     raw: RawCounts
     codes: npt.NDArray[np.int32]
     label_space: LabelSpace
     n_unlabelled: int
+    batch_codes: npt.NDArray[np.int32] | None = None
 
     @classmethod
     def of(
@@ -49,6 +53,7 @@ class LabelledCounts:
         labels_key: str,
         *,
         strict: bool = False,
+        batch_key: str | None = None,
         **counts: Unpack[CountsArguments],
     ) -> "LabelledCounts":
         """Read labels and counts.
@@ -61,6 +66,8 @@ class LabelledCounts:
             The column of ``obs`` with the types.
         strict
             Whether to refuse a reference with unlabelled cells, instead of leaving them out.
+        batch_key
+            The column of ``obs`` with the batches; None for cells that are one.
         **counts
             The keywords of `find_counts`.
 
@@ -68,15 +75,21 @@ class LabelledCounts:
         ------
         LabelError
             Labels are missing (all of them, or any under `strict`), or too few.
+        InputError
+            Batches are missing, or nothing can be told of them.
         CountsError
             No raw counts can be found or proved.
         """
         labels, labelled = read_training_labels(reference, labels_key, strict=strict)
         label_space = LabelSpace.of(labels)
+        codes = label_space.encode(labels)
+        batch_codes = None
+        if batch_key is not None:
+            batch_codes = read_batches(reference.obs, batch_key, labelled, labels)
         raw = find_counts(reference, **counts)
         n_unlabelled = len(raw) - len(labelled)
         raw = raw[labelled] if n_unlabelled else raw
-        return cls(raw, label_space.encode(labels), label_space, n_unlabelled)
+        return cls(raw, codes, label_space, n_unlabelled, batch_codes)
 
     @property
     def labels(self) -> npt.NDArray[np.object_]:

@@ -3,13 +3,17 @@
 import numpy as np
 import numpy.typing as npt
 
+from cellclassifier.data.whole_batches import BatchTable, folds_of_batches, validation_batches
 from cellclassifier.errors import InputError
 
 Rows = npt.NDArray[np.intp]
 
 
 def stratified_split(
-    codes: npt.NDArray[np.integer], fraction: float, rng: np.random.Generator
+    codes: npt.NDArray[np.integer],
+    fraction: float,
+    rng: np.random.Generator,
+    batch_codes: npt.NDArray[np.integer] | None = None,
 ) -> tuple[Rows, Rows]:
     """Split cells so that each type gives its share, rounded, and keeps at least one cell.
 
@@ -21,6 +25,9 @@ def stratified_split(
         The share to set apart, in [0, 1).
     rng
         Chooses the cells.
+    batch_codes
+        The batch of each cell, (n_cells,): whole batches are set apart then, more than the share
+        where they are few; of types that one batch alone has, cells as without it.
 
     Returns
     -------
@@ -35,8 +42,11 @@ def stratified_split(
     """
     if not 0 <= fraction < 1:
         raise InputError(f"the share of cells to set apart lies in [0, 1), it is not {fraction:g}")
-    apart = []
-    for code in np.unique(codes):
+    apart, dealt = [], np.arange(len(codes))
+    if batch_codes is not None and fraction:
+        apart = [validation_batches(codes, batch_codes, fraction)]
+        dealt = np.flatnonzero(~BatchTable.of(codes, batch_codes).is_shared[codes])
+    for code in np.unique(codes[dealt]):
         rows = np.flatnonzero(codes == code)
         n_apart = min(int(np.floor(fraction * len(rows) + 0.5)), len(rows) - 1)
         apart.append(rng.permutation(rows)[:n_apart])
@@ -45,7 +55,10 @@ def stratified_split(
 
 
 def stratified_folds(
-    codes: npt.NDArray[np.integer], n_folds: int, rng: np.random.Generator
+    codes: npt.NDArray[np.integer],
+    n_folds: int,
+    rng: np.random.Generator,
+    batch_codes: npt.NDArray[np.integer] | None = None,
 ) -> list[tuple[Rows, Rows]]:
     """Deal cells to folds, type by type, so that each fold gets its share of each type.
 
@@ -57,12 +70,15 @@ def stratified_folds(
         Two or more.
     rng
         Chooses the cells.
+    batch_codes
+        The batch of each cell, (n_cells,): each fold sets whole batches apart then; of types that
+        one batch alone has, cells as without it.
 
     Returns
     -------
     list of (kept, apart)
-        Sorted row numbers of each fold; each cell is apart in one fold, and every type of two
-        cells or more is among those kept in each.
+        Sorted row numbers of each fold, of which there are no more than batches; each cell is apart
+        in one fold, and every type of two cells or more is among those kept in each.
 
     Examples
     --------
@@ -73,12 +89,17 @@ def stratified_folds(
     """
     if n_folds < 2:
         raise InputError(f"cells are split into two folds or more, not {n_folds}")
+    fold_of = np.full(len(codes), -1, dtype=np.intp)
+    if batch_codes is not None:
+        fold_of = folds_of_batches(codes, batch_codes, n_folds)
+        n_folds = int(fold_of.max(initial=-1)) + 1 or n_folds
+    by_cell = fold_of < 0
     # dealt round the table without a break between types, so that folds are of one size
-    dealt = np.concatenate(
-        [rng.permutation(np.flatnonzero(codes == code)) for code in np.unique(codes)]
-    )
-    fold_of = np.empty(len(codes), dtype=np.intp)
-    fold_of[dealt] = np.arange(len(codes)) % n_folds
+    dealt = [
+        rng.permutation(np.flatnonzero((codes == code) & by_cell))
+        for code in np.unique(codes[by_cell])
+    ]
+    fold_of[np.concatenate([fold_of[:0], *dealt])] = np.arange(by_cell.sum()) % n_folds
     return [
         (np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold))
         for fold in range(n_folds)

@@ -1,6 +1,12 @@
 """Scores of predictions against the truth; knows neither Keras nor AnnData."""
 
-from cellclassifier.evaluation.evaluation import Evaluation, TypeScores, evaluate, read_label_map
+from cellclassifier.evaluation.evaluation import (
+    Evaluation,
+    TypeScores,
+    accuracy_of_batches,
+    evaluate,
+    read_label_map,
+)
 from cellclassifier.evaluation.explanation import Explanation
 from cellclassifier.evaluation.input_report import ExpectedAccuracy, InputReport, ModelFit
 from cellclassifier.evaluation.refusing import AnsweredCurve
@@ -17,6 +23,7 @@ __all__ = [
     "ReliabilityCurve",
     "SetScores",
     "TypeScores",
+    "accuracy_of_batches",
     "evaluate",
     "merge_sets",
     "read_label_map",

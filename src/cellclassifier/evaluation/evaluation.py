@@ -190,13 +190,7 @@ def evaluate(
     >>> evaluate(["B", "T"], named).accuracy
     1.0
     """
-    true_labels = [str(label) for label in np.asarray(truth, dtype=object)]
-    if len(true_labels) != len(predictions) or not true_labels:
-        raise LabelError(
-            f"{len(true_labels)} true labels do not fit {len(predictions)} predictions"
-        )
-    if label_map is not None:
-        true_labels, predictions = _mapped(true_labels, predictions, label_map)
+    true_labels, predictions = _compared(truth, predictions, label_map)
     known = predictions.label_space
     extra = sorted(set(true_labels) - set(known.labels))
     if len(extra) == len(set(true_labels)):
@@ -206,6 +200,57 @@ def evaluate(
         )
     space = LabelSpace((*known.labels, *extra))  # the model's columns keep their codes
     return _scored(space.encode(true_labels), predictions, space, tuple(extra))
+
+
+def accuracy_of_batches(
+    truth: npt.ArrayLike,
+    predictions: Predictions,
+    batches: npt.ArrayLike,
+    *,
+    label_map: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Return how many cells of each donor, study or lane are named rightly, the worst first.
+
+    Parameters
+    ----------
+    truth, predictions, label_map
+        As for `evaluate`.
+    batches
+        The batch of each cell, shape (n_cells,).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Under the name of each batch its ``accuracy`` and ``n_cells``.
+
+    Examples
+    --------
+    >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8]], dtype="float32")
+    >>> named = Predictions(LabelSpace(("B", "T")), probabilities, pd.Index(["a", "b"]))
+    >>> accuracy_of_batches(["B", "B"], named, ["donor 1", "donor 2"]).accuracy.to_dict()
+    {'donor 2': 0.0, 'donor 1': 1.0}
+    """
+    true_labels, predictions = _compared(truth, predictions, label_map)
+    correct = predictions.labels == np.array(true_labels, dtype=object)
+    groups = pd.Series(correct.astype(float)).groupby(np.asarray(batches, dtype=object))
+    found = pd.DataFrame({"accuracy": groups.mean(), "n_cells": groups.size()})
+    return found.sort_values("accuracy", kind="stable")
+
+
+def _compared(
+    truth: npt.ArrayLike, predictions: Predictions, label_map: Mapping[str, str] | None
+) -> tuple[list[str], Predictions]:
+    """Return true labels and predictions in one vocabulary, of as many cells."""
+    true_labels = [str(label) for label in np.asarray(truth, dtype=object)]
+    if len(true_labels) != len(predictions) or not true_labels:
+        raise LabelError(
+            f"{len(true_labels)} true labels do not fit {len(predictions)} predictions"
+        )
+    return (
+        (true_labels, predictions)
+        if label_map is None
+        else _mapped(true_labels, predictions, label_map)
+    )
 
 
 def _mapped(

@@ -144,7 +144,22 @@ def _training(training: Mapping[str, Any]) -> dict[str, Any]:
     scores = kept.get("validation")
     if isinstance(scores, dict) and "reliability" in scores:
         ReliabilityCurve.from_json({**scores["reliability"]})
+    if "batches" in kept:
+        _check_batches(kept["batches"])
     return kept
+
+
+def _check_batches(batches: Mapping[str, Any]) -> None:
+    if not isinstance(batches["key"], str):
+        raise TypeError(f"the column of the batches is {batches['key']!r}")
+    for name, value in batches.items():
+        if name not in ("key", "split") and not isinstance(value, int | float):
+            raise TypeError(f"{name} of the batches is {value!r}")
+    needed = {"n_batches", "n_types_in_one_batch", "n_cells"}
+    if "lowest" in batches:
+        needed |= {"accuracy", "n_batches_scored", "median", "highest"}
+    if missing := needed - set(batches):
+        raise KeyError(f"nothing is said of {sorted(missing)} of the batches")
 
 
 def _panel(genes: Mapping[str, Any]) -> GenePanel:

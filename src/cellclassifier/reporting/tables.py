@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from rich.console import Group, RenderableType
 from rich.table import Table
 
@@ -48,6 +49,16 @@ def evaluation_table(evaluation: Evaluation) -> RenderableType:
         }
     )
     return Group(table, "", overall)
+
+
+def batches_table(accuracy: pd.DataFrame) -> Table:
+    """Return what `accuracy_of_batches` found."""
+    table = Table("batch", box=None, pad_edge=False)
+    for column in ("accuracy", "cells"):
+        table.add_column(column, justify="right")
+    for batch, row in accuracy.iterrows():
+        table.add_row(str(batch) or "(none)", f"{row.accuracy:.3f}", f"{row.n_cells:,.0f}")
+    return table
 
 
 def _share_in_sets(sets: SetScores, code: int) -> str:
@@ -127,9 +138,31 @@ def _training_facts(manifest: Manifest) -> dict[str, str]:
         "depth": f"median {training['median_library_size']:,.0f} counts a cell over "
         f"{training['n_genes_measured']:,} genes",
         "validation": _validation(training["validation"], _set_apart(manifest)),
+        **({"batches": batches_text(training["batches"])} if "batches" in training else {}),
         "temperature": f"{manifest.calibration['temperature']:.3f} "
         f"(fitted on {manifest.calibration['n_cells']:,} cells {_set_apart(manifest)})",
     }
+
+
+def batches_text(batches: Mapping[str, Any]) -> str:
+    """Return how whole batches were set apart, and how cells of a new one are named.
+
+    >>> batches_text({"key": "donor", "n_batches": 9, "n_types_in_one_batch": 1, "n_cells": 0})
+    "9 in .obs['donor'], whole ones set apart, but for the cells of 1 type that is in one alone"
+    """
+    text = f"{batches['n_batches']:,} in .obs['{batches['key']}'], whole ones set apart"
+    if n_alone := batches["n_types_in_one_batch"]:
+        types = "type that is" if n_alone == 1 else "types that are"
+        text += f", but for the cells of {n_alone} {types} in one alone"
+    if "accuracy" not in batches:
+        return text
+    text += f"; accuracy on a new one {batches['accuracy']:.3f}, of {batches['n_cells']:,} cells"
+    if batches.get("n_batches_scored", 0) < 2:
+        return text
+    return (
+        f"{text}; over {batches['n_batches_scored']:,} batches {batches['lowest']:.3f} at the "
+        f"lowest, {batches['median']:.3f} in the median, {batches['highest']:.3f} at the highest"
+    )
 
 
 def _trust_facts(manifest: Manifest) -> dict[str, str]:

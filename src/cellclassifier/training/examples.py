@@ -31,6 +31,8 @@ class Examples:
         Shape (n_cells,), float32: what each cell counts in the loss.
     rows
         Which of those stored are meant, (n_cells,); None for all.
+    batch_codes
+        Shape (n_cells,), int32: the donor, study or lane of each cell; None where all are one.
 
     Examples
     --------
@@ -43,13 +45,17 @@ class Examples:
     codes: npt.NDArray[np.int32]
     cell_weights: npt.NDArray[np.float32]
     rows: Rows | None = None
+    batch_codes: npt.NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def __getitem__(self, rows: Rows) -> "Examples":
         stored_rows = rows if self.rows is None else self.rows[rows]
-        return Examples(self.stored, self.codes[rows], self.cell_weights[rows], stored_rows)
+        batch_codes = None if self.batch_codes is None else self.batch_codes[rows]
+        return Examples(
+            self.stored, self.codes[rows], self.cell_weights[rows], stored_rows, batch_codes
+        )
 
     @property
     def n_genes(self) -> int:

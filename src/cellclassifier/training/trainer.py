@@ -148,6 +148,7 @@ def train_network(
     engine: Engine = "keras",
     watch: Watcher = watch_nothing,
     upkeep: Upkeep = NO_UPKEEP,
+    batch_codes: npt.NDArray[np.int32] | None = None,
 ) -> TrainingRecord:
     """Train `model` in place; the same seed on the same machine gives the same bits.
 
@@ -171,6 +172,8 @@ def train_network(
     upkeep
         Where the state is kept after each epoch that Keras trains, for a call with the same
         arguments to go on from, and which of how many processes this is.
+    batch_codes
+        The donor, study or lane of each cell, shape (n_cells,): whole ones are set apart then.
 
     Raises
     ------
@@ -180,14 +183,15 @@ def train_network(
     check_engine(engine)
     check_ranks(upkeep.ranks, config, engine)
     n_types = model.output_shape[-1]
-    examples = Examples(expression, codes, config.cell_weights(codes, n_types))
+    weights = config.cell_weights(codes, n_types)
+    examples = Examples(expression, codes, weights, batch_codes=batch_codes)
     if config.solver == "stacked":
         if engine != "keras":
             raise InputError(f"the solver 'stacked' runs on the engine 'keras', not {engine!r}")
         return _train_stacked(model, examples, config, seed, watch, upkeep)
     solve = _solver(config, engine, upkeep)
     rng = np.random.default_rng(seed)
-    kept, apart = stratified_split(codes, config.validation_fraction, rng)
+    kept, apart = stratified_split(codes, config.validation_fraction, rng, batch_codes)
     training, validation = examples[kept], examples[apart]
 
     logits = logits_model(model)

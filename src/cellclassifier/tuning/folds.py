@@ -8,6 +8,7 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from cellclassifier.classifier.panel import choose_panel
+from cellclassifier.classifier.plan import training_by_batches
 from cellclassifier.classifier.settings import ClassifierSettings
 from cellclassifier.data import (
     AlignedCounts,
@@ -53,12 +54,13 @@ class Folds:
     codes: npt.NDArray[np.int32]
     n_types: int
     folds: tuple[Fold, ...]
+    batch_codes: npt.NDArray[np.int32] | None = None
 
     @classmethod
     def of(cls, cells: LabelledCounts, n_folds: int, max_genes: int, seed: int) -> "Folds":
         """Split `cells`, rank genes in each part, and align the counts of the best of them."""
         rng = np.random.default_rng(seed)
-        splits = stratified_folds(cells.codes, n_folds, rng)
+        splits = stratified_folds(cells.codes, n_folds, rng, cells.batch_codes)
         panels = [choose_panel(cells.raw[kept], cells.codes[kept], max_genes) for kept, _ in splits]
         column_of = {name: column for column, name in enumerate(dict.fromkeys(_names(panels)))}
         ids, symbols = (np.array(texts, dtype=object) for texts in zip(*column_of, strict=True))
@@ -67,7 +69,8 @@ class Folds:
             for (kept, apart), panel in zip(splits, panels, strict=True)
         )
         aligned = align_genes(cells.raw, GenePanel(ids, symbols))
-        return cls(aligned, cells.codes, len(cells.label_space), folds)
+        n_types = len(cells.label_space)
+        return cls(aligned, cells.codes, n_types, folds, cells.batch_codes)
 
     def probabilities(
         self, settings: ClassifierSettings, *, seed: int, watch_first: Watcher
@@ -106,13 +109,17 @@ class Folds:
         expression = settings.normalisation.apply(aligned)
         build = configure_network(settings.network.name, settings.network.options)
         model = build(len(columns), self.n_types, seed=seed)
+        training, batch_codes = settings.training, None
+        if self.batch_codes is not None:
+            training, batch_codes = training_by_batches(training), self.batch_codes[fold.kept]
         train_network(
             model,
             expression[fold.kept],
             self.codes[fold.kept],
-            settings.training,
+            training,
             seed=seed,
             watch=watch,
+            batch_codes=batch_codes,
         )
         logits = predict_logits(logits_model(model), expression[fold.apart])
         return np.asarray(softmax(logits, axis=1), dtype=np.float32)

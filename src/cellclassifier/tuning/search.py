@@ -11,6 +11,7 @@ import numpy as np
 
 from cellclassifier.classifier.settings import ClassifierSettings, Tried, Tuned
 from cellclassifier.data import CountsArguments, LabelledCounts
+from cellclassifier.data.whole_batches import folds_of_batches
 from cellclassifier.errors import InputError
 from cellclassifier.evaluation.metrics import log_loss
 from cellclassifier.networks import free_memory
@@ -94,6 +95,7 @@ def tune(
     reference: ad.AnnData,
     *,
     labels_key: str,
+    batch_key: str | None = None,
     plan: TuningPlan | None = None,
     strict: bool = False,
     watch: Watcher = watch_nothing,
@@ -107,6 +109,9 @@ def tune(
         Labelled cells, as for `CellTypeClassifier.fit`; not changed.
     labels_key
         The column of ``obs`` with the types.
+    batch_key
+        The column with donors, studies or lanes: each is scored by classifiers that have not seen
+        it. There are no more folds than batches then.
     plan
         What to search; None takes the defaults of `TuningPlan`.
     strict
@@ -121,7 +126,7 @@ def tune(
     ------
     InputError
         The network cannot be tuned, the study is of other cells, another network or seed, or no
-        trial came to an end.
+        trial came to an end; or batches are missing, or nothing can be told of them.
     LabelError
         Labels are missing, or too few.
     CountsError
@@ -137,7 +142,10 @@ def tune(
     """
     plan = plan or TuningPlan()
     space_of(plan.network, 1)  # refuse a network before the long reading
-    cells = LabelledCounts.of(reference, labels_key, strict=strict, **counts)
+    cells = LabelledCounts.of(reference, labels_key, strict=strict, batch_key=batch_key, **counts)
+    if cells.batch_codes is not None:
+        fold_of = folds_of_batches(cells.codes, cells.batch_codes, plan.n_folds)
+        plan = replace(plan, n_folds=int(fold_of.max()) + 1)
     space = space_of(plan.network, len(cells.raw.genes))
     fingerprint = fingerprint_of(cells, plan.network, plan.seed, (space, plan.n_folds))
     with quiet(), open_study(plan.study, fingerprint) as study:

@@ -75,7 +75,7 @@ def fingerprint_of(
     Parameters
     ----------
     cells
-        Their labels, genes and library sizes are hashed.
+        Their labels, genes, library sizes and batches are hashed.
     network, seed
         As they are.
     search
@@ -88,6 +88,8 @@ def fingerprint_of(
             digest.update(part.tobytes())
         else:
             digest.update("\n".join(part).encode())
+    if cells.batch_codes is not None:
+        digest.update(cells.batch_codes.tobytes())
     return {
         "labelled cells": digest.hexdigest(),
         "network": network,

@@ -101,11 +101,14 @@ class StoredReference:
         Of the reference.
     label_space
         The types.
+    batch_codes
+        Shape (n_labelled,), int32: the batch of each labelled cell; None where none was told.
     """
 
     parts: Sequence[ReferencePart]
     genes: GenePanel
     label_space: LabelSpace
+    batch_codes: npt.NDArray[np.int32] | None = None
 
     @cached_property
     def codes(self) -> npt.NDArray[np.int32]:

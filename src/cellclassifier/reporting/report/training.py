@@ -9,6 +9,7 @@ from cellclassifier.modelfile import Manifest
 from cellclassifier.reporting.report.intervals import wilson
 from cellclassifier.reporting.report.page import check_report_path, write_page
 from cellclassifier.reporting.report.plots import learning_plot, reliability_plot
+from cellclassifier.reporting.tables import batches_text
 from cellclassifier.reporting.tuning import short_value
 
 # rows of a table that a browser sorts at once
@@ -140,11 +141,16 @@ def _expectation(training: Mapping[str, Any]) -> str:
     scores = training.get("validation")
     if not scores:
         return "No cells were set apart in training, so nothing is known of how well it names."
-    return (
+    said = (
         f"Of {scores['n_cells']:,} cells that the network had not seen when it named them, "
         f"{scores['accuracy']:.1%} were named rightly: log-loss {scores['log_loss']:.3f} nats, "
-        f"calibration error {scores['ece']:.3f}. They come from the reference itself: cells of "
-        "other donors, laboratories and protocols are named less well."
+        f"calibration error {scores['ece']:.3f}. "
+    )
+    if "batches" in training:
+        return f"{said}Batches: {batches_text(training['batches'])}."
+    return (
+        f"{said}They come from the reference itself: cells of other donors, laboratories and "
+        "protocols are named less well."
     )
 
 

@@ -46,6 +46,9 @@ FAR_HEADS = tuple(
 # Cells times types times members whose logits are held: 256 MB. With hundreds of types, members are
 # weighed, and prediction sets and novelty learned, on fewer cells than there are.
 MAX_MEMBER_LOGITS = 2**26
+# where whole batches are set apart, no chance is in their folds: another number of them makes these
+# other folds than the members'
+N_MAP_FOLDS_OF_BATCHES = 5
 
 Floats = npt.NDArray[np.float32]
 Floats64 = npt.NDArray[np.float64]
@@ -130,7 +133,7 @@ def train_by_stacking(
         them train the towers; the first one does all else.
     """
     rng = np.random.default_rng(seed)
-    folds = stratified_folds(examples.codes, N_FOLDS, rng)
+    folds = stratified_folds(examples.codes, N_FOLDS, rng, examples.batch_codes)
     views = [replace(examples, stored=view) for view in views_of_source(examples.stored)]
     seen = np.ones((len(examples), N_TOWERS), dtype=bool)
     for fold, (_, apart) in enumerate(folds):
@@ -152,7 +155,8 @@ def train_by_stacking(
     late_shares[late] = stacking_weights(list(members[np.ix_(late, sample)]), codes[sample])
     summed = _weighted_sum(shares, members)
     sample = _some(sample, rng, MAX_LOGITS // n_types)
-    mapping, out_of_fold = _map_of_logits(summed, codes, sample, rng)
+    batch_codes = None if examples.batch_codes is None else examples.batch_codes[known]
+    mapping, out_of_fold = _map_of_logits(summed, codes, sample, rng, batch_codes)
 
     shape = examples.n_genes, n_hidden, n_types
     equally = np.full(N_TOWERS, 1 / N_TOWERS)
@@ -276,16 +280,23 @@ def _cells_of_known_types(codes: npt.NDArray[np.int32], folds: list[tuple[Rows, 
 
 
 def _map_of_logits(
-    logits: Floats64, codes: npt.NDArray[np.int32], sample: Rows, rng: np.random.Generator
+    logits: Floats64,
+    codes: npt.NDArray[np.int32],
+    sample: Rows,
+    rng: np.random.Generator,
+    batch_codes: npt.NDArray[np.int32] | None = None,
 ) -> tuple[LogitMap, Floats]:
     """Return the map learned on a sample, and all logits, each by a map that has not seen the cell.
+
+    Nor, where batches are told, the others of its batch.
 
     The latter are dealt anew. A map without one of the members' folds would be learned only on what
     members say that have seen this fold: what its cells taught them looks wrong on other cells, the
     map mends it, and so errs on these cells more than on new ones.
     """
     # of types of one cell each nobody has seen another cell
-    groups = stratified_folds(codes, N_FOLDS, rng) if len(codes) else []
+    n_folds = N_FOLDS if batch_codes is None else N_MAP_FOLDS_OF_BATCHES
+    groups = stratified_folds(codes, n_folds, rng, batch_codes) if len(codes) else []
     parts = [sample] + [np.intersect1d(sample, kept) for kept, _ in groups]
     with one_blas_thread(), ThreadPoolExecutor(n_cores()) as threads:
         whole, *partial = threads.map(lambda part: fit_map(logits[part], codes[part]), parts)
