@@ -174,7 +174,7 @@ def train_by_stacking(
     tried = _some(apart, rng, most)
     far_layer, far_apart = _far_layer(far, far_trial, views[CONCAVE][tried], shape)
     far_known = np.isin(tried, known)
-    plain = max(member for member, fit in enumerate(final) if fit.view == NEAREST)
+    plain = len(_heads(config)[0].checkpoints) - 1  # where the first head ends
     temperature = np.float32(calibrate_temperature(members[plain], codes))
     return Stacked(
         replace(layers, logits=mapping.after(layers.logits)),
