@@ -16,7 +16,6 @@ from cellclassifier import CellTypeClassifier, TrainingConfig, TuningPlan, error
 from cellclassifier.classifier.settings import ClassifierSettings
 from cellclassifier.data import LabelledCounts, rank_genes, stratified_folds
 from cellclassifier.errors import InputError
-from cellclassifier.tuning import folds as folds_module
 from cellclassifier.tuning import search, space
 from cellclassifier.tuning.folds import Folds
 from cellclassifier.tuning.study import STUDY_NAME
@@ -382,39 +381,3 @@ def test_memory_does_not_grow_with_the_number_of_trials(toy_reference, monkeypat
     plan = TuningPlan("mlp", n_trials=12, n_folds=2)
     tune(toy_reference, labels_key=KEY, plan=plan, watch=watch)
     assert resident[12] < MEMORY_SLACK * resident[5]
-
-
-# --- batches
-
-
-@pytest.fixture
-def of_donors(toy_reference):
-    toy_reference.obs["donor"] = np.array(["P1", "P2"])[np.arange(toy_reference.n_obs) % 2]
-    return toy_reference
-
-
-def test_donors_are_named_by_classifiers_of_the_others(of_donors, monkeypatch):
-    parts = []
-    monkeypatch.setattr(folds_module, "train_network", lambda *_, **options: parts.append(options))
-    cells = LabelledCounts.of(of_donors, KEY, batch_key="donor")
-    folds = Folds.of(cells, 3, 20, seed=0)
-    assert len(folds.folds) == 2
-    settings = ClassifierSettings.of_network("linear")
-    folds.probabilities(settings, seed=0, watch_first=lambda *_: None)
-    assert [set(part["batch_codes"]) for part in parts] == [{1}, {0}]
-
-
-@pytest.mark.usefixtures("trained")
-def test_a_study_is_of_one_batch_key(of_donors, study_file):
-    plan = replace(LINEAR, n_trials=2, study=study_file)
-    tuning = tune(of_donors, labels_key=KEY, batch_key="donor", plan=plan)
-    assert tuning.best.tuning.n_folds == 2
-    with pytest.raises(InputError, match="labelled cells"):
-        tune(of_donors, labels_key=KEY, plan=replace(plan, n_folds=2))
-
-
-def test_two_donors_are_tuned_to_an_end(of_donors):
-    """What is kept is of one donor then: it is validated cell by cell."""
-    plan = TuningPlan("mlp", n_trials=1)
-    tuning = tune(of_donors, labels_key=KEY, batch_key="donor", plan=plan)
-    assert tuning.trials[0].accuracy > 0.5
