@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -147,8 +148,8 @@ def multiply_ordered(layout: Layout, n_lines: int, entries: Entries, out: Floats
         step = max(NEAR_FLOATS // n_columns, 1)
         for limit in range(step, n_lines + step, step):
             for row in range(len(out)):
-                some = (at[row], np.int64(ends[row + 1]), np.int64(limit))
-                at[row] = _add(values[kernel], places, of_tile, out[row, columns], some, n_vectors)
+                part = (at[row], np.int64(ends[row + 1]), np.int64(limit))
+                at[row] = _add(values[kernel], places, of_tile, out[row, columns], part, n_vectors)
 
 
 @compiled()
@@ -222,9 +223,9 @@ def _add(
     places: Places,
     lines: Floats,
     out: Floats,
-    entries: tuple[int, int, int],
+    entries: tuple[np.int64, np.int64, np.int64],
     n_vectors: int,
-) -> int:
+) -> Any:  # noqa: ANN401  (an entry, of a function that has no types)
     """Call `add_lines_below`, which takes the number of vectors as a constant."""
     if n_vectors == 3:
         return add_lines_below(values, places, lines, out, entries, 3)
