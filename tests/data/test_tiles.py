@@ -5,7 +5,12 @@ import pytest
 
 from cellclassifier.data.compiling import compiled
 from cellclassifier.data.line_sums import LANES, MAX_VECTORS, sum_lines
-from cellclassifier.data.tiles import TiledKernels, multiply_rows, multiply_tiles
+from cellclassifier.data.tiles import (
+    TiledKernels,
+    multiply_ordered,
+    multiply_rows,
+    multiply_tiles,
+)
 
 
 def random(*shape, seed=0):
@@ -90,3 +95,19 @@ def test_a_dense_row_is_summed_as_a_sparse_one_is(n_columns, n_rows):
     multiply_tiles(tiled.layout, 31, (*entries, np.arange(n_rows + 1) * 31), sparse)
     multiply_rows(tiled.layout, rows, dense)
     np.testing.assert_array_equal(dense, sparse)
+
+
+@pytest.mark.parametrize("n_columns", [3, 20, 45, 60, 80, 163])
+def test_rows_in_order_are_summed_as_others_are(n_columns):
+    n_lines, rng = 600, np.random.default_rng(3)  # of which the cache holds some at a time
+    tiled = TiledKernels.of([random(n_lines, 5), random(n_lines, n_columns, seed=1)])
+    rows = [np.sort(rng.permutation(n_lines)[:n]) for n in (0, 1, 40, 0, n_lines, 7)]
+    entries = (
+        random(2, sum(map(len, rows)), seed=2),
+        np.concatenate(rows).astype(np.uint32),
+        np.cumsum([0, *map(len, rows)]),
+    )
+    whole, in_parts = (np.full((len(rows), tiled.n_columns), np.nan, np.float32) for _ in "12")
+    multiply_tiles(tiled.layout, n_lines, entries, whole)
+    multiply_ordered(tiled.layout, n_lines, entries, in_parts)
+    np.testing.assert_array_equal(in_parts, whole)

@@ -4,16 +4,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cellclassifier.data.compiling import compiled
-from cellclassifier.data.line_sums import LANES, MAX_VECTORS, sum_lines
+from cellclassifier.data.line_parts import add_lines_below
+from cellclassifier.data.line_sums import LANES, MAX_VECTORS, MIN_SUMS, sum_lines
 from cellclassifier.data.row_sums import ROWS_AT_ONCE, sum_rows
 
 # bytes that a processor fetches at once
 ALIGNMENT = 64
+# of lines that stay in a core's innermost cache, of 32 KB, while many rows pass over them
+NEAR_FLOATS = 2**13
+# of a line, from which on `sum_lines` takes one line at a time
+MIN_VECTORS = MIN_SUMS // 2 + 1
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.uint32]
@@ -119,6 +125,34 @@ def multiply_tiles(layout: Layout, n_lines: int, entries: Entries, out: Floats) 
 
 
 @compiled()
+def multiply_ordered(layout: Layout, n_lines: int, entries: Entries, out: Floats) -> None:
+    """Do what `multiply_tiles` does, to the bit, for rows whose places ascend.
+
+    Of a tile of wide lines some lines are fetched once for all rows.
+    """
+    lines, tiles = layout
+    values, places, ends = entries
+    at = np.empty(len(out), np.int64)
+    for tile in range(len(tiles)):
+        kernel, start, n_vectors, column = tiles[tile]
+        n_columns = n_vectors * LANES
+        of_tile = lines[start : start + n_lines * n_columns]
+        columns = slice(column, column + n_columns)
+        if n_vectors < MIN_VECTORS:
+            for row in range(len(out)):
+                some = slice(ends[row], ends[row + 1])
+                _sum(values[kernel, some], places[some], of_tile, out[row, columns], n_vectors)
+            continue
+        at[:] = ends[:-1]
+        out[:, columns] = 0
+        step = max(NEAR_FLOATS // n_columns, 1)
+        for limit in range(step, n_lines + step, step):
+            for row in range(len(out)):
+                part = (at[row], np.int64(ends[row + 1]), np.int64(limit))
+                at[row] = _add(values[kernel], places, of_tile, out[row, columns], part, n_vectors)
+
+
+@compiled()
 def multiply_rows(layout: Layout, rows: Floats, out: Floats) -> None:
     """Do what `multiply_tiles` does, for dense rows and one kernel.
 
@@ -181,6 +215,23 @@ def _sum_one(rows: Floats, lines: Floats, out: Floats, at: tuple[int, int], n_ve
         sum_rows(rows, lines, out, at, 4, 1)
     else:
         sum_rows(rows, lines, out, at, MAX_VECTORS, 1)
+
+
+@compiled()
+def _add(
+    values: Floats,
+    places: Places,
+    lines: Floats,
+    out: Floats,
+    entries: tuple[np.int64, np.int64, np.int64],
+    n_vectors: int,
+) -> Any:  # noqa: ANN401  (an entry, of a function that has no types)
+    """Call `add_lines_below`, which takes the number of vectors as a constant."""
+    if n_vectors == 3:
+        return add_lines_below(values, places, lines, out, entries, 3)
+    if n_vectors == 4:
+        return add_lines_below(values, places, lines, out, entries, 4)
+    return add_lines_below(values, places, lines, out, entries, MAX_VECTORS)
 
 
 def _parts(n_columns: int) -> list[tuple[int, slice]]:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cellclassifier.data.compiling import compiled
 from cellclassifier.data.selection import PanelCounts
-from cellclassifier.data.tiles import Layout, TiledKernels, multiply_tiles
+from cellclassifier.data.tiles import Layout, TiledKernels, multiply_ordered
 
 Floats = npt.NDArray[np.float32]
 
@@ -125,4 +125,4 @@ def _multiply(
                     counts[ends[row] : ends[row + 1]], scales[row, view], values[view, of_row]
                 )
         entries = values, places[of_rows], ends[first : rows.stop + 1] - start
-        multiply_tiles(layout, n_panel, entries, out[rows])
+        multiply_ordered(layout, n_panel, entries, out[rows])

@@ -15,6 +15,7 @@ from scipy import sparse
 from cellclassifier.data.counts.matrices import DENSE_VALUES, WIDENED
 from cellclassifier.data.formats.on_disk import NUMERIC_KINDS
 from cellclassifier.data.streaming.deflated import Deflated, is_deflated, take_deflated
+from cellclassifier.data.streaming.plain_chunks import is_plain, read_plain
 from cellclassifier.data.streaming.zarr_chunks import ZarrChunk, take_chunks, unpacker_of
 
 Packed = Deflated | ZarrChunk
@@ -140,7 +141,10 @@ def _taker_of(array: Any) -> Callable[[Any, slice, npt.NDArray[Any]], Sequence[P
 
 
 def _take_h5(array: Any, part: slice, out: npt.NDArray[Any]) -> Sequence[Packed]:  # noqa: ANN401
-    array.read_direct(out, part)
+    if is_plain(array):
+        read_plain(array, part, out)
+    else:
+        array.read_direct(out, part)
     return []
 
 
