@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cellclassifier.data.compiling import HAS_WIDE_REGISTERS, compiled
-from cellclassifier.data.nonzero import LANES, take_by_looking, take_by_mask
+from cellclassifier.data.compiling import compiled
+from cellclassifier.data.nonzero import HAS_COMPRESS, LANES, take_by_looking, take_by_mask
 
 N = 7 * LANES
 
@@ -25,7 +25,7 @@ def all_by_mask(floats, values, places):
     return n
 
 
-WIDE = pytest.mark.skipif(not HAS_WIDE_REGISTERS, reason="the processor has no such instructions")
+WIDE = pytest.mark.skipif(not HAS_COMPRESS, reason="the machine has no such instructions")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])

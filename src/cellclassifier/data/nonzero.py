@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import binding, ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 
@@ -15,6 +15,8 @@ PLACE = ir.IntType(32)
 PLACES, MASK = ir.VectorType(PLACE, LANES), ir.VectorType(ir.IntType(1), LANES)
 # LLVM's name of what moves the marked lanes of a vector to its start
 COMPRESS = "llvm.experimental.vector.compress.v16"
+# since LLVM 19, which early versions of numba do not have
+HAS_COMPRESS = HAS_WIDE_REGISTERS and binding.llvm_version_info >= (19,)
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.uint32]
@@ -79,7 +81,7 @@ def take_by_looking(
 
 # Of 16 numbers from `at` on, writes those that are not zero, and their places, from `to` on, and
 # returns how many they are; the numbers become zero. There must be room for 16, whatever is found.
-take_nonzero = take_by_mask if HAS_WIDE_REGISTERS else take_by_looking
+take_nonzero = take_by_mask if HAS_COMPRESS else take_by_looking
 
 
 def _repeated(builder: Any, number: Any) -> Any:  # noqa: ANN401

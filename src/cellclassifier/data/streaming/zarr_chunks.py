@@ -17,8 +17,8 @@ from numcodecs import blosc, zstd
 from zarr.codecs import BloscCodec, BytesCodec, ZstdCodec
 from zarr.storage import LocalStore
 
-# where the head of what Blosc packed says how many bytes it was, of 16 bytes
-BLOSC_SIZE, BLOSC_HEAD = slice(4, 8), 16
+# where the head of what Blosc packed, 16 bytes, says how many bytes it was and how many it is
+BLOSC_SIZE, BLOSC_PACKED, BLOSC_HEAD = slice(4, 8), slice(12, 16), 16
 
 Array: TypeAlias = Any  # of zarr
 Bytes = npt.NDArray[np.uint8]
@@ -121,9 +121,15 @@ def _is_order_of_machine(codec: BytesCodec) -> bool:
 
 
 def _unpack_blosc(packed: bytes, out: Bytes) -> None:
-    size = int.from_bytes(packed[BLOSC_SIZE], "little")
-    if len(packed) < BLOSC_HEAD or size != len(out):
-        raise ValueError(f"it has {size:,} bytes in place of {len(out):,}")
+    # Blosc itself would read beyond the end of a chunk that was cut off
+    size, of_packed = (
+        int.from_bytes(packed[part], "little") for part in (BLOSC_SIZE, BLOSC_PACKED)
+    )
+    if len(packed) < max(BLOSC_HEAD, of_packed) or size != len(out):
+        raise ValueError(
+            f"it is {len(packed):,} bytes in place of {of_packed:,}, and would be {size:,} in "
+            f"place of {len(out):,}"
+        )
     blosc.decompress(packed, out)
 
 
