@@ -121,15 +121,14 @@ def _is_order_of_machine(codec: BytesCodec) -> bool:
 
 
 def _unpack_blosc(packed: bytes, out: Bytes) -> None:
-    # Blosc itself would read beyond the end of a chunk that was cut off
     size, of_packed = (
         int.from_bytes(packed[part], "little") for part in (BLOSC_SIZE, BLOSC_PACKED)
     )
-    if len(packed) < max(BLOSC_HEAD, of_packed) or size != len(out):
-        raise ValueError(
-            f"it is {len(packed):,} bytes in place of {of_packed:,}, and would be {size:,} in "
-            f"place of {len(out):,}"
-        )
+    # Blosc itself would read beyond the end of a chunk that was cut off
+    if len(packed) < max(BLOSC_HEAD, of_packed):
+        raise ValueError(f"{len(packed):,} bytes of it are there in place of {of_packed:,}")
+    if size != len(out):
+        raise ValueError(f"it has {size:,} bytes in place of {len(out):,}")
     blosc.decompress(packed, out)
 
 
