@@ -55,7 +55,7 @@ def draw(accuracies: pd.DataFrame, group_of: dict[str, str], path: Path) -> None
     """Draw accuracy over the share answered, tasks of a group side by side, and save the plot."""
     groups = list(dict.fromkeys(group_of.values()))
     figure, all_axes = plt.subplots(
-        1, len(groups), figsize=(5.5 * len(groups), 5.5), sharey=True, layout="constrained"
+        1, len(groups), figsize=(5.5 * len(groups), 6.5), sharey=True, layout="constrained"
     )
     shares = 100 * accuracies.columns.astype(float)
     for axes, group in zip(all_axes, groups, strict=True):
@@ -66,7 +66,8 @@ def draw(accuracies: pd.DataFrame, group_of: dict[str, str], path: Path) -> None
         axes.set_xlabel("cells answered, the surest, %")
         axes.set_xlim(100, 50)
         axes.grid(alpha=0.3)
-        axes.legend(loc="lower right", frameon=False, fontsize="small")
+        # below, where no line can run through it
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncol=2, frameon=False)
     all_axes[0].set_ylabel("accuracy (mean over folds)")
     figure.savefig(path, dpi=150)
     plt.close(figure)
