@@ -10,7 +10,7 @@ measured with every number of genes and types:
 - cells, from 10,000 to a million, with a model of 2,000 genes and 10 types;
 - genes of the model, 500, 2,000 and all, and types, 10, 100 and 500, at 100,000 cells;
 - one core and two, at 100,000 cells, and two processes of Dask, there and at 300,000;
-- training, from disk, up to 300,000 cells; for genes, and 100 types, at 10,000.
+- training, from disk; for genes, and 100 types, at 10,000 cells.
 
 Each measurement is a process of its own (growth_work.py), bound to so many cores, so that its peak
 memory is its own; those of one file take turns. Small files are measured more often. A file is read
@@ -39,7 +39,7 @@ from record import Row, provenance, save, shared_data
 RESULTS, BENCHMARK = "scale.jsonl", "growth"
 WORK = Path(__file__).with_name("growth_work.py")
 CELLS = (10_000, 30_000, 100_000, 300_000, 1_000_000)
-TRAINED_CELLS, DASK_CELLS = (10_000, 30_000, 100_000, 300_000), (100_000, 300_000)
+TRAINED_CELLS, DASK_CELLS = CELLS, (100_000, 300_000)
 # where genes, types and cores differ
 USUAL_CELLS, USUAL_TRAINED = 100_000, 10_000
 USUAL_GENES, USUAL_TYPES, CORES = 2000, 10, 2
