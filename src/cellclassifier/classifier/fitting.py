@@ -32,6 +32,7 @@ from cellclassifier.training import (
     Watcher,
     train_network,
 )
+from cellclassifier.training.softmax_loss import DenseWeights
 from cellclassifier.trust import (
     CellEvidence,
     ConformalScores,
@@ -255,16 +256,14 @@ def _adaptation(cells: PanelCells, totals: TypeTotals, record: TrainingRecord) -
         (totals.counts * summed[:, None]).astype(np.float32), totals.library * summed
     )
     moments = ViewMoments.of(cells.expression)
-    plain = None
-    if _has_plain(record):
-        assert record.plain is not None  # noqa: S101  (it has one)
-        plain = record.plain.kernel, record.plain.bias
+    plain = _kept_plain_head(record)
     return Adaptation(profiles, np.stack(kernels), np.stack(biases), moments, plain)
 
 
-def _has_plain(record: TrainingRecord) -> bool:
-    """Tell whether a model keeps its plain head."""
-    return record.plain is not None and record.plain.kernel.size <= MAX_PLAIN_WEIGHTS
+def _kept_plain_head(record: TrainingRecord) -> DenseWeights | None:
+    """Return the plain head where there is one that a model has room for."""
+    plain = record.plain
+    return None if plain is None or plain.kernel.size > MAX_PLAIN_WEIGHTS else plain
 
 
 def _trust(
@@ -277,7 +276,7 @@ def _trust(
     """Return what prediction sets and novelty need; None without cells that were held out."""
     if record.held_out is None:
         return None, None
-    plain = record.plain_held_out if _has_plain(record) else None
+    plain = None if _kept_plain_head(record) is None else record.plain_held_out
     held_out = _probabilities(record.held_out, plain)
     far = None if record.far_held_out is None else _probabilities(record.far_held_out, plain)
     codes = cells.codes

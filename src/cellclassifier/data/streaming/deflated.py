@@ -11,6 +11,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from cellclassifier.data.streaming.chunks import filters_of, parts_of_chunks
+
 try:
     from isal import isal_zlib as gzip_library  # several times as fast
 except ImportError:  # it was left out, where there is no wheel
@@ -23,11 +25,7 @@ BROKEN = cast("tuple[type[Exception], ...]", (gzip_library.error, ValueError))
 
 def is_deflated(array: h5py.Dataset) -> bool:
     """Whether chunks of numbers are compressed by gzip, with or without the shuffle, no more."""
-    if array.chunks is None or array.ndim != 1 or array.dtype.kind not in "iuf":
-        return False
-    created = array.id.get_create_plist()
-    filters = [created.get_filter(number)[0] for number in range(created.get_nfilters())]
-    return filters in ([DEFLATE], [SHUFFLE, DEFLATE])
+    return filters_of(array) in ([DEFLATE], [SHUFFLE, DEFLATE])
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,15 +96,13 @@ def take_deflated(array: h5py.Dataset, part: slice, out: npt.NDArray[Any]) -> li
         The file is broken there.
     """
     (length,), is_shuffled, taken = array.chunks, array.shuffle, []
-    for first in range(part.start // length * length, part.stop, length):
-        start, stop = max(part.start, first), min(part.stop, first + length)
-        to = out[start - part.start : stop - part.start]
+    for first, own, to in parts_of_chunks(part, length, out):
         try:
             skipped, packed = array.id.read_direct_chunk((first,))
         except (OSError, RuntimeError, ValueError):
             skipped, packed = 1, b""  # HDF5 knows what to do, or what to say
         if skipped:
-            array.read_direct(to, np.s_[start:stop])
+            array.read_direct(to, own)
         else:
-            taken.append(Deflated(packed, start - first, to, length, is_shuffled))
+            taken.append(Deflated(packed, own.start - first, to, length, is_shuffled))
     return taken

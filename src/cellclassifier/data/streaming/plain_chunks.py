@@ -10,12 +10,12 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from cellclassifier.data.streaming.chunks import filters_of, parts_of_chunks
+
 
 def is_plain(array: h5py.Dataset) -> bool:
     """Whether chunks of numbers are in the file as they are in memory."""
-    if array.chunks is None or array.ndim != 1 or array.dtype.kind not in "iuf":
-        return False
-    return bool(array.id.get_create_plist().get_nfilters() == 0)
+    return filters_of(array) == []
 
 
 def read_plain(array: h5py.Dataset, part: slice, out: npt.NDArray[Any]) -> None:
@@ -35,14 +35,10 @@ def read_plain(array: h5py.Dataset, part: slice, out: npt.NDArray[Any]) -> None:
     OSError
         The file is broken there.
     """
-    (length,), start = array.chunks, part.start
-    while start < part.stop:
-        is_whole = start % length == 0 and start + length <= part.stop
-        stop = start + length if is_whole else min(part.stop, start // length * length + length)
-        to = out[start - part.start : stop - part.start]
-        if not is_whole or not _read_whole(array, start, to):
-            array.read_direct(to, np.s_[start:stop])
-        start = stop
+    (length,) = array.chunks
+    for first, own, to in parts_of_chunks(part, length, out):
+        if len(to) < length or not _read_whole(array, first, to):
+            array.read_direct(to, own)
 
 
 def _read_whole(array: h5py.Dataset, start: int, out: npt.NDArray[Any]) -> bool:

@@ -17,6 +17,8 @@ from numcodecs import blosc, zstd
 from zarr.codecs import BloscCodec, BytesCodec, ZstdCodec
 from zarr.storage import LocalStore
 
+from cellclassifier.data.streaming.chunks import parts_of_chunks
+
 # where the head of what Blosc packed, 16 bytes, says how many bytes it was and how many it is
 BLOSC_SIZE, BLOSC_PACKED, BLOSC_HEAD = slice(4, 8), slice(12, 16), 16
 
@@ -104,15 +106,13 @@ def take_chunks(
     """
     (length,), taken = array.chunks, []
     folder = Path(array.store.root) / array.path
-    for first in range(part.start // length * length, part.stop, length):
-        start, stop = max(part.start, first), min(part.stop, first + length)
-        to = out[start - part.start : stop - part.start]
+    for first, own, to in parts_of_chunks(part, length, out):
         try:
             packed = (folder / array.metadata.encode_chunk_key((first // length,))).read_bytes()
         except FileNotFoundError:
-            to[:] = array[start:stop]
+            to[:] = array[own]
         else:
-            taken.append(ZarrChunk(packed, start - first, to, length, unpack))
+            taken.append(ZarrChunk(packed, own.start - first, to, length, unpack))
     return taken
 
 
