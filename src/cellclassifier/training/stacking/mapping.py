@@ -44,6 +44,10 @@ class LogitMap:
         mapped: Floats = centred(logits) @ self.weights.T + self.terms
         return mapped
 
+    def lifted(self, lifts: Floats) -> "LogitMap":
+        """Return the map that adds this to its logits, (n_types,)."""
+        return LogitMap(self.weights, self.terms + lifts)
+
     def after(self, layer: DenseWeights) -> DenseWeights:
         """Return a layer that gives the new logits where `layer` gives the old."""
         kernel, bias = centred(layer.kernel), centred(layer.bias)

@@ -30,6 +30,7 @@ from cellclassifier.training.stacking.layers import (
 )
 from cellclassifier.training.stacking.mapping import MAX_LOGITS, LogitMap, fit_map
 from cellclassifier.training.stacking.paths import MAX_CELLS, Head, fit_heads
+from cellclassifier.training.stacking.rare import lifts_of_rare_types
 from cellclassifier.training.stacking.towers import Towers, train_towers
 from cellclassifier.training.stacking.weights import stacking_weights
 from cellclassifier.training.upkeep import NO_UPKEEP, Upkeep
@@ -157,6 +158,8 @@ def train_by_stacking(
     sample = _some(sample, rng, MAX_LOGITS // n_types)
     batch_codes = None if examples.batch_codes is None else examples.batch_codes[known]
     mapping, out_of_fold = _map_of_logits(summed, codes, sample, rng, batch_codes)
+    lifts = _lifts(out_of_fold, known, folds, examples.codes)
+    mapping, out_of_fold = mapping.lifted(lifts), out_of_fold + np.float32(lifts)
 
     shape = examples.n_genes, n_hidden, n_types
     equally = np.full(N_TOWERS, 1 / N_TOWERS)
@@ -304,6 +307,21 @@ def _map_of_logits(
     for each, (_, apart) in zip(partial, groups, strict=True):
         mapped[apart] = each(logits[apart])
     return whole, mapped
+
+
+def _lifts(
+    out_of_fold: Floats,
+    known: Rows,
+    folds: list[tuple[Rows, Rows]],
+    codes: npt.NDArray[np.int32],
+) -> Floats64:
+    """Return what is added to the logits of types of a few cells, (n_types,)."""
+    n_types = out_of_fold.shape[1]
+    seen = np.empty(out_of_fold.shape, dtype=bool)
+    for kept, apart in folds:
+        seen[np.isin(known, apart)] = np.bincount(codes[kept], minlength=n_types) > 0
+    n_cells = np.bincount(codes, minlength=n_types)
+    return lifts_of_rare_types(out_of_fold, codes[known], n_cells, seen)
 
 
 def _without_composition(layer: DenseWeights, examples: Examples) -> DenseWeights:
