@@ -18,6 +18,7 @@ from tasks import LABELS_KEY, LIBRARY_SIZE_KEY, SEED, Task
 
 import cellclassifier as cc
 from cellclassifier.classifier.shifting import predict_shifted
+from cellclassifier.classifier.trusting import TrustSettings
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.training import trainer
 from cellclassifier.training.stacking import train_by_stacking
@@ -32,8 +33,8 @@ class HeldOut:
     """What a fit says of cells that it has not seen.
 
     `held_out` are the out-of-fold logits of the training cells, whose types are `codes`; `test`
-    the logits of the test cells, whose types are `truth`, -1 for a type that was left out of
-    training as it had a single cell; `shift` is what was measured on the test cells.
+    the logits of the test cells, whose types are `truth`; `shift` is what was measured on the test
+    cells, and `unknown` the share of them that the status of this name is given, all known ones.
     """
 
     held_out: Floats
@@ -42,6 +43,7 @@ class HeldOut:
     truth: Codes
     labels: npt.NDArray[np.str_]
     shift: float
+    unknown: float
     commit: str
 
 
@@ -59,7 +61,8 @@ def cached_fit(task: Task, fold: int) -> HeldOut:
         write(path, fit(task, fold))
     with np.load(path, allow_pickle=False) as arrays:
         values = {name: arrays[name] for name in arrays}
-    return HeldOut(**values | {"shift": float(values["shift"]), "commit": str(values["commit"])})
+    numbers = {name: float(values[name]) for name in ("shift", "unknown")}
+    return HeldOut(**values | numbers | {"commit": str(values["commit"])})
 
 
 def write(path: Path, made: HeldOut) -> None:
@@ -73,8 +76,7 @@ def write(path: Path, made: HeldOut) -> None:
 def fit(task: Task, fold: int) -> HeldOut:
     """Fit the default as it comes."""
     split = task.split(fold)
-    training = without_single_cells(split.training)
-    size_key = LIBRARY_SIZE_KEY if LIBRARY_SIZE_KEY in training.obs else None
+    size_key = LIBRARY_SIZE_KEY if LIBRARY_SIZE_KEY in split.training.obs else None
     kept: dict[str, Any] = {}
 
     def keeping(examples: Any, *arguments: Any) -> Any:  # noqa: ANN401  (as the function's own)
@@ -83,14 +85,13 @@ def fit(task: Task, fold: int) -> HeldOut:
 
     with patch.object(trainer, "train_by_stacking", keeping):
         classifier = cc.CellTypeClassifier(seed=SEED).fit(
-            training, labels_key=LABELS_KEY, library_size_key=size_key
+            split.training, labels_key=LABELS_KEY, library_size_key=size_key
         )
     logits, shift = logits_of(classifier, split.test, size_key)
+    named = classifier.classify(split.test, library_size_key=size_key, trust=TrustSettings())
+    assert named.trust is not None  # noqa: S101
     labels = list(classifier.manifest_.label_space.labels)
-    truth = [
-        labels.index(label) if label in labels else -1
-        for label in split.test.obs[LABELS_KEY].astype(str)
-    ]
+    truth = [labels.index(label) for label in split.test.obs[LABELS_KEY].astype(str)]
     return HeldOut(
         kept["stacked"].out_of_fold,
         kept["codes"][kept["stacked"].known].astype(np.int64),
@@ -98,17 +99,9 @@ def fit(task: Task, fold: int) -> HeldOut:
         np.array(truth, dtype=np.int64),
         np.array(labels, dtype=str),
         shift,
+        float((named.trust.statuses == "unknown").mean()),
         measured_commit(),
     )
-
-
-def without_single_cells(reference: Cells) -> Cells:
-    """Return the reference without types of one cell, which the classifier refuses."""
-    labels = reference.obs[LABELS_KEY].astype(str)
-    sizes = labels.value_counts()
-    copy = reference[labels.isin(sizes.index[sizes > 1]).to_numpy()].copy()
-    copy.obs[LABELS_KEY] = copy.obs[LABELS_KEY].astype(str)
-    return copy
 
 
 def logits_of(

@@ -86,6 +86,9 @@ def reliability_of_tasks(rows: list[Row]) -> pd.DataFrame:
                     [row["log_loss"] for row in own], weights=[r["n_cells"] for r in own]
                 ),
                 "accuracy_at_90": np.mean([row["accuracy_at_90"] for row in own]),
+                "called unknown": np.average(
+                    [row["unknown"] for row in own], weights=[r["n_cells"] for r in own]
+                ),
             }
         )
     return pd.DataFrame(found).round(4)
@@ -151,6 +154,7 @@ def row_of(task: Task, fold: int, made: HeldOut) -> Row:
         "n_types": cells.shape[1],
         "n_held_out": len(made.codes),
         "shift": made.shift,
+        "unknown": made.unknown,
         "accuracy": float(correct.mean()),
         "log_loss": log_loss(made.truth, cells),
         "ece": reliability.ece,
@@ -190,7 +194,7 @@ def scored_sets(made: HeldOut, cells: npt.NDArray[np.float32]) -> Iterator[Row]:
 
 def n_cells_per_type(made: HeldOut) -> npt.NDArray[np.intp]:
     """Return how many test cells there are of each type, (n_types,)."""
-    return np.bincount(made.truth[made.truth >= 0], minlength=len(made.labels))
+    return np.bincount(made.truth, minlength=len(made.labels))
 
 
 def scores_of(
@@ -198,7 +202,7 @@ def scores_of(
 ) -> Row:
     """Return what sets are worth; of types with 50 test cells and more, the worst coverage."""
     scores = SetScores.of(truth, sets, wanted)
-    n_cells = np.bincount(truth[truth >= 0], minlength=sets.shape[1])
+    n_cells = np.bincount(truth, minlength=sets.shape[1])
     of_large = scores.per_type[n_cells >= MIN_TEST_CELLS]
     has_best = sets[np.arange(len(sets)), best]
     return {

@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from environments import cache_folder
-from held_out import without_single_cells
 from record import Row, measured_commit, save
 from rows import files_of
 from scipy import sparse
@@ -102,9 +101,8 @@ def write(path: Path, named: Named) -> None:
 def fitted(task: Task) -> Named:
     """Fit the default as it comes, and name the test cells as they come."""
     split = task.split(0)
-    training = without_single_cells(split.training)
     classifier = cc.CellTypeClassifier(seed=SEED)
-    classifier.fit(training, labels_key=LABELS_KEY, library_size_key=LIBRARY_SIZE_KEY)
+    classifier.fit(split.training, labels_key=LABELS_KEY, library_size_key=LIBRARY_SIZE_KEY)
     labels = split.test.obs[LABELS_KEY].astype(str).to_numpy()
     test = split.test[np.isin(labels, classifier.classes_)].copy()
     named = classifier.classify(test, library_size_key=LIBRARY_SIZE_KEY)
