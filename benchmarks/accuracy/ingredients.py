@@ -43,7 +43,7 @@ from cellclassifier.classifier.recipes import DEFAULT_NETWORK, find_recipe
 from cellclassifier.data import read_labels
 from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.reporting import plots
-from cellclassifier.training.stacking import stacked
+from cellclassifier.training.stacking import layers, opinions, stacked
 from cellclassifier.training.stacking.mapping import LogitMap
 from cellclassifier.training.stacking.paths import Head
 from cellclassifier.training.stacking.weights import stacking_weights
@@ -69,12 +69,12 @@ def last_only(heads: Heads) -> Heads:
 
 def per_300_only(heads: Heads) -> Heads:
     """Return the heads that look at counts per 300."""
-    return [head for head in heads if head.view == stacked.NEAR]
+    return [head for head in heads if head.view == layers.NEAR]
 
 
 def not_nearest(heads: Heads) -> Heads:
     """Return the heads but those that look at counts per 30."""
-    return [head for head in heads if head.view != stacked.NEAREST]
+    return [head for head in heads if head.view != layers.NEAREST]
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ class Variant:
                 own = patch.object(stacked, "_heads", lambda config, /: change(usual_heads(config)))
                 changes.enter_context(own)
             if not self.towers:
-                changes.enter_context(patch.object(stacked, "stacking_weights", without_last))
+                changes.enter_context(patch.object(opinions, "stacking_weights", without_last))
             if not self.mapped:
-                changes.enter_context(patch.object(stacked, "fit_map", no_map))
+                changes.enter_context(patch.object(opinions, "fit_map", no_map))
             yield
 
     def classifier(self) -> cc.CellTypeClassifier:

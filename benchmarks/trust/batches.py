@@ -48,7 +48,7 @@ import cellclassifier as cc
 from cellclassifier.errors import InputWarning
 from cellclassifier.training import trainer
 from cellclassifier.training.examples import Examples
-from cellclassifier.training.stacking import stacked, train_by_stacking
+from cellclassifier.training.stacking import opinions, train_by_stacking
 
 Cells = Any  # AnnData has no types
 BATCH_KEY = "batch"
@@ -203,7 +203,7 @@ def by_root_of_batches(examples: Examples, *others: Any) -> Any:  # noqa: ANN401
 
 
 # as the module itself names it
-map_of_logits: Callable[..., Any] = vars(stacked)["_map_of_logits"]
+map_of_logits: Callable[..., Any] = opinions.map_of_logits
 
 
 def by_cells(logits: Any, codes: Any, sample: Any, rng: Any, _: Any) -> Any:  # noqa: ANN401  (arrays)
@@ -220,7 +220,7 @@ VARIANTS: dict[str, tuple[str, bool, Callable[[], AbstractContextManager[Any]]]]
         True,
         lambda: patch.object(trainer, "train_by_stacking", by_root_of_batches),
     ),
-    "map": ("wide-deep", True, lambda: patch.object(stacked, "_map_of_logits", by_cells)),
+    "map": ("wide-deep", True, lambda: patch.object(opinions, "map_of_logits", by_cells)),
     "linear": ("linear", False, nullcontext),
     "linear key": ("linear", True, nullcontext),
 }

@@ -154,8 +154,8 @@ def test_rows_say_how_to_repeat_them():
 def test_what_the_page_says_of_the_package_is_so():
     from cellclassifier.classifier.sampling import SAMPLE_CELLS
     from cellclassifier.classifier.streaming import BLOCK_CELLS
+    from cellclassifier.training.stacking.opinions import MAX_MEMBER_LOGITS
     from cellclassifier.training.stacking.paths import MAX_CELLS
-    from cellclassifier.training.stacking.stacked import MAX_MEMBER_LOGITS
     from cellclassifier.training.stacking.towers import MAX_BATCH, MAX_STEPS
 
     assert f"blocks of {BLOCK_CELLS:,} cells" in WORDS

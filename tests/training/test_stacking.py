@@ -22,6 +22,7 @@ from cellclassifier.training.softmax_loss import DenseWeights
 from cellclassifier.training.stacking import (
     StackedLayers,
     check_wide_deep,
+    opinions,
     stacked,
     towers,
     train_by_stacking,
@@ -157,7 +158,7 @@ def test_the_network_is_the_sum_of_its_members():
     layer = logits_layer(heads, parts, shares, (N_GENES, N_HIDDEN, N_TYPES))
     layers = StackedLayers(parts.projection, DenseWeights(parts.kernel, parts.bias), layer)
     expression = cells(20, seed=1).expression
-    views = stacked.sparse_views(expression)
+    views = opinions.sparse_views(expression)
     expected = sum(head.share * head.weights(views[head.view]) for head in heads)
     expected = expected + np.tensordot(shares, parts.logits(views[1]), 1)
     ours = predict_logits(network_of(layers), expression)
@@ -194,7 +195,7 @@ def test_accuracy_out_of_fold_is_that_on_other_cells(trained):
 
 def without_map(examples, monkeypatch, config=CONFIG):
     identity = LogitMap(np.eye(N_TYPES), np.zeros(N_TYPES))
-    monkeypatch.setattr(stacked, "fit_map", lambda *_: identity)
+    monkeypatch.setattr(opinions, "fit_map", lambda *_: identity)
     return stacked_on(examples, config=config)
 
 
@@ -217,8 +218,8 @@ def test_logits_out_of_fold_come_from_maps_that_have_not_seen_the_cell():
     own = groups[1][1]
 
     def mapped(labels, monkeypatch):
-        monkeypatch.setattr(stacked, "stratified_folds", lambda *_: groups)
-        return stacked._map_of_logits(logits, labels, np.arange(5, 90), np.random.default_rng(5))
+        monkeypatch.setattr(opinions, "stratified_folds", lambda *_: groups)
+        return opinions.map_of_logits(logits, labels, np.arange(5, 90), np.random.default_rng(5))
 
     others = codes.copy()
     others[own] = (codes[own] + 1) % N_TYPES
@@ -231,13 +232,13 @@ def test_logits_out_of_fold_come_from_maps_that_have_not_seen_the_cell():
 
 def test_the_map_of_all_cells_is_part_of_the_network_and_of_no_other(monkeypatch):
     examples, maps = cells(60, seed=1), []
-    monkeypatch.setattr(stacked, "n_cores", lambda: 1)  # the maps come in their order
+    monkeypatch.setattr(opinions, "n_cores", lambda: 1)  # the maps come in their order
 
     def keeping(*held_out):
         maps.append(fit_map(*held_out))
         return maps[-1]
 
-    monkeypatch.setattr(stacked, "fit_map", keeping)
+    monkeypatch.setattr(opinions, "fit_map", keeping)
     found = stacked_on(examples, config=SHORT)
     plain = without_map(examples, monkeypatch, SHORT)
     old, new = (predict_logits(network_of(of.layers), examples.expression) for of in (plain, found))
@@ -317,7 +318,7 @@ def test_hard_cases_end_in_a_finite_network(name):
 
 
 def test_more_cells_than_the_caps_are_drawn_from(monkeypatch):
-    monkeypatch.setattr(stacked, "MAX_CELLS", 50)
+    monkeypatch.setattr(opinions, "MAX_CELLS", 50)
     monkeypatch.setattr(towers, "SAMPLE_CELLS", 20)
     monkeypatch.setattr(towers, "MAX_STEPS", 5)
     fitted = []

@@ -15,6 +15,8 @@ Floats = npt.NDArray[np.float32]
 
 N_FOLDS = 3
 N_TOWERS = N_FOLDS + 1
+# the network's views of the counts: per 30, per 300 and per 10,000
+NEAREST, NEAR, CONCAVE = range(3)
 
 
 @dataclass(frozen=True)
