@@ -9,19 +9,20 @@ from scipy.special import softmax
 from sklearn.decomposition import TruncatedSVD
 from sklearn.metrics import roc_auc_score
 
-from cellclassifier.trust.novelty import (
+from cellclassifier.data import principal_axes
+from cellclassifier.trust.evidence import (
     MAX_PROTOTYPES,
-    MIN_CELLS,
     MIN_PER_TYPE,
     CellEvidence,
     HeldOutCells,
-    NoveltyModel,
-    _choose_prototypes,
+    Trial,
+    choose_prototypes,
 )
+from cellclassifier.trust.novelty import MIN_CELLS, NoveltyModel
 from cellclassifier.trust.surprises import OF_FAR
 
-# with more axes than there are differences between types, new cells would lie closer than held-out
-# ones: the axes fit the noise of the cells that they were made of
+# With more axes than there are differences between types, new cells lie closer than held-out ones:
+# the axes fit the noise of the cells that they were made of. There a trial is needed.
 N_TYPES, N_PANEL, N_AXES = 5, 150, 5
 IN_ORDER = np.arange(N_PANEL, dtype=np.int32)
 NONE = np.empty((0, N_TYPES))
@@ -51,7 +52,7 @@ def probabilities_of(counts):
 
 def undecided_of(counts):
     """Return what a network could say that is less sure: (n_cells, n_types)."""
-    return softmax(np.log(probabilities_of(counts)) / 3, axis=1)
+    return softmax(np.log(np.maximum(probabilities_of(counts), 1e-30)) / 3, axis=1)
 
 
 def plain_of(counts):
@@ -194,6 +195,35 @@ def test_the_same_cells_and_seed_give_the_same_model(fitted):
         np.testing.assert_array_equal(again[name], values)
 
 
+@pytest.mark.parametrize("has_trial", [False, True])
+def test_a_trial_tells_how_new_cells_lie_on_axes_that_fit_noise(has_trial):
+    """New cells lie closer to the training cells; only a trial without some of them knows it."""
+    n_cells, n_new = 240, 3000
+    counts, codes, _ = simulated(n_cells, seed=0)
+    expression = sparse.csr_matrix(expression_of(counts))
+    axes, far = principal_axes(expression), np.arange(0, n_cells, 3)
+    assert len(axes) == 25
+    known = CellEvidence(
+        expression @ axes.T, NONE, None, sparse.csr_matrix(counts), IN_ORDER,
+        counts.sum(axis=1).astype(float),
+    )  # fmt: skip
+    held_out = HeldOutCells(np.arange(n_cells), probabilities_of(counts))
+    is_in = np.arange(n_cells) % 3 > 0
+    trial = Trial(expression @ principal_axes(expression[is_in]).T, is_in)
+    model = NoveltyModel.of(
+        axes, known, codes, held_out, HeldOutCells(far, undecided_of(counts)[far]), 0,
+        trial=trial if has_trial else None,
+    )  # fmt: skip
+    new, _, _ = simulated(n_new, seed=1)
+    cells = CellEvidence(
+        expression_of(new) @ model.components, probabilities_of(new), undecided_of(new),
+        sparse.csr_matrix(new), IN_ORDER, new.sum(axis=1).astype(float),
+    )  # fmt: skip
+    novelty = model.detector(np.ones(N_PANEL, dtype=bool))(cells)
+    refused = (novelty >= -np.log10(0.2)).mean()
+    assert refused == pytest.approx(0.2, abs=0.07) if has_trial else refused < 0.1
+
+
 def test_too_few_held_out_cells_make_no_model():
     axes = np.eye(2, N_PANEL, dtype=np.float32)
     counts, codes, _ = simulated(200, seed=0)
@@ -246,13 +276,13 @@ def test_heads_that_contradict_each_other_are_doubt():
 
 def test_prototypes_are_a_thousand_and_rare_types_have_theirs():
     codes = np.repeat([0, 1, 2, 3], [20_000, 2000, 100, 7])
-    chosen = _choose_prototypes(codes, np.random.default_rng(0))
+    chosen = choose_prototypes(codes, np.random.default_rng(0))
     sizes = np.bincount(codes[chosen])
     assert (np.diff(chosen) > 0).all()
     assert 0.98 * MAX_PROTOTYPES <= len(chosen) <= MAX_PROTOTYPES + 4 * MIN_PER_TYPE
     assert sizes[0] > sizes[1] > sizes[2] >= MIN_PER_TYPE
     assert sizes[3] == 7
-    assert len(_choose_prototypes(codes[-500:], np.random.default_rng(0))) == 500
+    assert len(choose_prototypes(codes[-500:], np.random.default_rng(0))) == 500
 
 
 # --- in a file
@@ -272,7 +302,7 @@ def test_a_file_gives_back_what_it_got(fitted, known_and_unseen):
 def test_a_model_of_many_types_and_genes_is_under_ten_megabytes(fitted):
     n_types, n_genes, n_axes = 500, 4000, 25
     codes = np.random.default_rng(0).integers(n_types, size=100_000)
-    n_prototypes = len(_choose_prototypes(codes, np.random.default_rng(0)))
+    n_prototypes = len(choose_prototypes(codes, np.random.default_rng(0)))
     shapes = {
         "components": (n_genes, n_axes),
         "prototypes": (n_prototypes, n_axes),

@@ -17,6 +17,7 @@ from cellclassifier.data import (
     Normalisation,
     ViewMoments,
     align_genes,
+    principal_axes,
 )
 from cellclassifier.data.row_sources import Expression, RowSource, row_blocks
 from cellclassifier.data.splitting import Rows
@@ -38,6 +39,7 @@ from cellclassifier.trust import (
     ConformalScores,
     HeldOutCells,
     NoveltyModel,
+    Trial,
     TypeProfiles,
 )
 from cellclassifier.trust.type_totals import TypeTotals
@@ -292,9 +294,22 @@ def _trust(
     )
     far = None if far is None else _among(far, rows)
     novelty = NoveltyModel.of(
-        axes, known, codes[rows], _among(held_out, rows), far, seed, TypeRates.of_totals(totals)
+        axes,
+        known,
+        codes[rows],
+        _among(held_out, rows),
+        far,
+        seed,
+        TypeRates.of_totals(totals),
+        None if far is None else _trial(cells.expression, rows, ~np.isin(rows, record.apart)),
     )
     return conformal, novelty
+
+
+def _trial(expression: Expression, rows: Rows, is_in: npt.NDArray[np.bool_]) -> Trial:
+    """Return where cells lie on axes that some of them are marked to make."""
+    axes = principal_axes(expression[rows[is_in]])
+    return Trial(np.asarray(expression[rows] @ axes.T, dtype=np.float32), is_in)
 
 
 def _known_rows(codes: npt.NDArray[np.int32], held_out: Rows, seed: int) -> Rows:

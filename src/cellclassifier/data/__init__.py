@@ -12,7 +12,7 @@ from cellclassifier.data.counts import RawCounts, find_counts, total_counts
 from cellclassifier.data.formats.record import READING_KEY
 from cellclassifier.data.formats.tenx_folder import TENX_FILES, read_tenx_folder
 from cellclassifier.data.formats.zarr_store import check_not_in_use
-from cellclassifier.data.gene_factors import GeneFactors, StandIn
+from cellclassifier.data.gene_factors import GeneFactors, StandIn, principal_axes
 from cellclassifier.data.gene_lists import read_gene_list
 from cellclassifier.data.gene_order import GeneOrder, order_genes
 from cellclassifier.data.genes import GenePanel
@@ -50,6 +50,7 @@ __all__ = [
     "find_counts",
     "match_genes",
     "order_genes",
+    "principal_axes",
     "rank_genes",
     "read_cells",
     "read_gene_list",

@@ -270,18 +270,34 @@ def _sample(expression: Expression, seed: int) -> sparse.csr_matrix:
 
 def _fit(expression: sparse.csr_matrix) -> tuple[Floats, Floats, Floats]:
     """Return axes, variances of the scores, and the noise that is left of each gene."""
-    n_cells, n_genes = expression.shape
     spread = _gene_variances(expression)
-    n_axes = min(N_AXES, n_cells - 1, n_genes - 1)
-    if n_axes < 1 or spread.max() <= MIN_NOISE:
-        axes, variances = np.empty((0, n_genes)), np.empty(0)
-    else:
-        # the state is where the iteration starts, and not what it ends with
-        fitted = PCA(n_axes, svd_solver="arpack", random_state=0).fit(expression)
-        kept = fitted.explained_variance_ > MIN_NOISE
-        axes, variances = fitted.components_[kept], fitted.explained_variance_[kept]
+    axes, variances = _principal(expression, float(spread.max()))
     noise = np.maximum(spread - variances @ axes**2, MIN_NOISE)
     return axes.astype(np.float32), variances.astype(np.float32), noise.astype(np.float32)
+
+
+def principal_axes(expression: sparse.csr_matrix) -> Floats:
+    """Return the axes that `GeneFactors` has of these cells, (n_axes, n_panel), float32.
+
+    >>> principal_axes(sparse.csr_matrix(np.float32([[0, 0], [3, 4], [6, 8]]))).round(1).tolist()
+    [[0.6, 0.8]]
+    """
+    axes, _ = _principal(expression, float(_gene_variances(expression).max()))
+    return axes.astype(np.float32)
+
+
+def _principal(
+    expression: sparse.csr_matrix, largest: float
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+    """Return principal axes, and the variances of the scores; none where no gene varies."""
+    n_cells, n_genes = expression.shape
+    n_axes = min(N_AXES, n_cells - 1, n_genes - 1)
+    if n_axes < 1 or largest <= MIN_NOISE:
+        return np.empty((0, n_genes)), np.empty(0)
+    # the state is where the iteration starts, and not what it ends with
+    fitted = PCA(n_axes, svd_solver="arpack", random_state=0).fit(expression)
+    kept = fitted.explained_variance_ > MIN_NOISE
+    return fitted.components_[kept], fitted.explained_variance_[kept]
 
 
 def _gene_variances(expression: sparse.csr_matrix) -> npt.NDArray[np.float64]:

@@ -1,12 +1,8 @@
 """Probabilities that can be believed: arrays in, arrays out; no Keras."""
 
 from cellclassifier.trust.conformal import ConformalScores
-from cellclassifier.trust.novelty import (
-    CellEvidence,
-    HeldOutCells,
-    NoveltyDetector,
-    NoveltyModel,
-)
+from cellclassifier.trust.evidence import CellEvidence, HeldOutCells, Trial
+from cellclassifier.trust.novelty import NoveltyDetector, NoveltyModel
 from cellclassifier.trust.shift import TypeProfiles, profile_shift
 from cellclassifier.trust.temperature import calibrate_temperature
 
@@ -16,6 +12,7 @@ __all__ = [
     "HeldOutCells",
     "NoveltyDetector",
     "NoveltyModel",
+    "Trial",
     "TypeProfiles",
     "calibrate_temperature",
     "profile_shift",

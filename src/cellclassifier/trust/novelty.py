@@ -2,87 +2,35 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
+from cellclassifier.trust.evidence import (
+    CellEvidence,
+    HeldOutCells,
+    Trial,
+    choose_prototypes,
+    doubt,
+    log_distances,
+    log_unexpected,
+    measure_apart,
+    whitening_of,
+)
 from cellclassifier.trust.neighbours import Neighbours
 from cellclassifier.trust.surprises import Surprises, Unusual
 from cellclassifier.trust.tails import DepthCurve, of_file
 from cellclassifier.trust.unexpected import TypeRates, Unexpected
 
-# training cells that others are compared with, and how many of them count
-MAX_PROTOTYPES = 1_000
-N_NEIGHBOURS = 3
-# of a type, where it has as many
-MIN_PER_TYPE = 20
 # held-out cells without which nothing can be said
 MIN_CELLS = 50
-RIDGE = 1e-3
-# cells that the covariance within types is taken over
-MAX_CELLS = 20_000
 # Half of what depth explains is taken off the distance: all of it finds doublets better and unseen
 # subsets worse.
 DEPTH_SHARE = 0.5
-# below, a distance is zero
-SMALLEST = 1e-6
 MAX_VALUE = 1e6
 
 Floats = npt.NDArray[np.float32]
 Floats64 = npt.NDArray[np.float64]
-
-
-class CellEvidence(NamedTuple):
-    """What the novelty of cells is judged by.
-
-    Parameters
-    ----------
-    embedding
-        Shape (n_cells, n_dimensions), float32: expression @ `NoveltyModel.components`.
-    probabilities
-        Shape (n_cells, n_types).
-    far_probabilities
-        Shape (n_cells, n_types), were the cells from elsewhere; None where the model does not know.
-    counts
-        Raw counts, (n_cells, n_measured), CSR.
-    target
-        The place of each column of the counts in the panel, negative for none, int32.
-    library_size
-        Shape (n_cells,), over all genes.
-    plain_probabilities
-        Shape (n_cells, n_types), by a plain head that learned otherwise; None where there is none.
-    residual
-        Shape (n_cells,): what `Unexpected` says of the counts; None for not yet.
-    """
-
-    embedding: Floats
-    probabilities: npt.NDArray[np.floating]
-    far_probabilities: npt.NDArray[np.floating] | None
-    counts: sparse.csr_matrix
-    target: npt.NDArray[np.int32]
-    library_size: npt.NDArray[np.floating]
-    plain_probabilities: npt.NDArray[np.floating] | None = None
-    residual: Floats64 | None = None
-
-
-class HeldOutCells(NamedTuple):
-    """What a network said of training cells that it had not seen.
-
-    Parameters
-    ----------
-    rows
-        Of the training cells, ascending, (n_held_out,).
-    probabilities
-        Shape (n_held_out, n_types).
-    plain_probabilities
-        Likewise, by a plain head that learned otherwise; None where there is none.
-    """
-
-    rows: npt.NDArray[np.intp]
-    probabilities: npt.NDArray[np.floating]
-    plain_probabilities: npt.NDArray[np.floating] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +78,7 @@ class NoveltyModel:
         far: HeldOutCells | None,
         seed: int,
         rates: TypeRates | None = None,
+        trial: Trial | None = None,
     ) -> "NoveltyModel | None":
         """Learn from the training cells; None where too few of them were held out.
 
@@ -150,39 +99,42 @@ class NoveltyModel:
             Of the prototypes.
         rates
             Of all training cells, where `known` are some of them; None takes those of `known`.
+        trial
+            Where cells lie to which no cell of `far` has contributed; None for no such.
         """
         rows, probabilities, plain = held_out
         if len(rows) < MIN_CELLS or not len(axes):
             return None
         rng = np.random.default_rng(seed)
-        whitening = _whitening(known.embedding, codes, rng)
+        whitening = whitening_of(known.embedding, codes, rng)
         whitened = known.embedding @ whitening
-        chosen = _choose_prototypes(codes, rng)
-        own = np.full(len(codes), -1)
-        own[chosen] = np.arange(len(chosen))
+        chosen = choose_prototypes(codes, rng)
         n_types = probabilities.shape[1]
         rates = rates or TypeRates.of(known.counts, known.library_size, codes, n_types)
         library_size = known.library_size[rows]
-        apart = CellEvidence(
-            whitened[rows], probabilities, None, known.counts[rows], known.target, library_size
-        )
-        neighbours = Neighbours.of(whitened[chosen])
-        distances = _distances(neighbours, apart.embedding, own[rows])
-        everything = np.ones(rates.rates.shape[1], dtype=bool)
-        unexpected = _unexpected(apart, rates.measured_by(everything))
+        distances, unexpected = measure_apart(known, whitened, chosen, rates, held_out)
         depth = (DepthCurve.of(distances, library_size), DepthCurve.of(unexpected, library_size))
         both, far_doubt = np.ones(len(rows), dtype=bool), None
         if far is not None and len(far.rows) >= MIN_CELLS:
             both = np.isin(rows, far.rows)
-            far_doubt = _doubt(far.probabilities, far.plain_probabilities)
+            far_doubt = doubt(far.probabilities, far.plain_probabilities)
         found = Unusual(
             distances - DEPTH_SHARE * depth[0].expected(library_size),
-            _doubt(probabilities, plain),
+            doubt(probabilities, plain),
             unexpected - depth[1].expected(library_size),
             far_doubt,
         )
+        unseen = None
+        if trial is not None and trial.scores.size and far_doubt is not None:
+            unseen = trial.measure(known, codes, held_out.some(both), seed)
+            library_size = library_size[both]
+            unseen = (
+                unseen[0] - DEPTH_SHARE * depth[0].expected(library_size),
+                unseen[1] - depth[1].expected(library_size),
+            )
         components = np.ascontiguousarray(axes.T @ whitening)
-        return cls(components, whitened[chosen], rates, depth, Surprises.of(found, both))
+        surprises = Surprises.of(found, both, unseen)
+        return cls(components, whitened[chosen], rates, depth, surprises)
 
     @property
     def asks_far(self) -> bool:
@@ -252,74 +204,15 @@ class NoveltyDetector:
         model = self.model
         of_distance, of_unexpected = (curve.expected(cells.library_size) for curve in model.depth)
         far, plain = cells.far_probabilities, cells.plain_probabilities
-        distances = _distances(self.neighbours, cells.embedding, n_threads=n_threads)
+        distances = log_distances(self.neighbours, cells.embedding, n_threads=n_threads)
         found = Unusual(
             distances - DEPTH_SHARE * of_distance,
-            _doubt(cells.probabilities, plain),
-            _unexpected(cells, self.unexpected, n_threads) - of_unexpected,
-            None if far is None else _doubt(far, plain),
+            doubt(cells.probabilities, plain),
+            log_unexpected(cells, self.unexpected, n_threads) - of_unexpected,
+            None if far is None else doubt(far, plain),
         )
         novelty: Floats = model.surprises.novelty(found).astype(np.float32)
         return novelty
-
-
-def _distances(
-    neighbours: Neighbours,
-    embedding: Floats,
-    own: npt.NDArray[np.integer] | None = None,
-    n_threads: int = 1,
-) -> Floats64:
-    """Return the logarithm of the mean distance to the nearest prototypes, (n_cells,)."""
-    return np.log(neighbours.mean_distance(embedding, N_NEIGHBOURS, own, n_threads) + SMALLEST)
-
-
-def _doubt(
-    probabilities: npt.NDArray[np.floating], plain: npt.NDArray[np.floating] | None
-) -> Floats64:
-    """Return the entropy of the mean of one or two opinions, (n_cells,)."""
-    wide = probabilities.astype(np.float64)
-    if plain is not None:
-        wide = (wide + plain) / 2
-    entropy: Floats64 = -(wide * np.log(np.maximum(wide, 1e-12))).sum(axis=1)
-    return entropy
-
-
-def _unexpected(cells: CellEvidence, unexpected: Unexpected, n_threads: int = 1) -> Floats64:
-    """Return the logarithm of how unexpected the counts are in the most probable type."""
-    residual = cells.residual
-    if residual is None:
-        codes = cells.probabilities.argmax(axis=1)
-        residual = unexpected(cells.counts, cells.target, cells.library_size, codes, n_threads)
-    return np.asarray(np.log(residual + SMALLEST), dtype=np.float64)
-
-
-def _whitening(scores: Floats, codes: npt.NDArray[np.integer], rng: np.random.Generator) -> Floats:
-    """Return what makes the covariance within types the identity, (n_axes, n_axes)."""
-    rows = np.sort(rng.permutation(len(codes))[:MAX_CELLS])
-    scores, codes = scores[rows].astype(np.float64), codes[rows]
-    members = sparse.csr_matrix((np.ones(len(codes)), (codes, np.arange(len(codes)))))
-    sizes = np.maximum(np.bincount(codes), 1)
-    off = scores - ((members @ scores) / sizes[:, None])[codes]
-    covariance = off.T @ off / len(codes)
-    spread = max(float(np.trace(covariance)) / len(covariance), SMALLEST)
-    covariance[np.diag_indices_from(covariance)] += RIDGE * spread
-    whitening: Floats = np.linalg.cholesky(np.linalg.inv(covariance)).astype(np.float32)
-    return whitening
-
-
-def _choose_prototypes(
-    codes: npt.NDArray[np.integer], rng: np.random.Generator
-) -> npt.NDArray[np.intp]:
-    """Return rows of at most about 1,000 cells, of each type by the root of its size."""
-    if len(codes) <= MAX_PROTOTYPES:
-        return np.arange(len(codes))
-    roots = np.sqrt(np.bincount(codes))
-    least = min(MIN_PER_TYPE, max(1, MAX_PROTOTYPES // len(roots)))
-    wanted = np.maximum(least, (MAX_PROTOTYPES * roots / roots.sum()).astype(int))
-    chosen = [
-        rng.permutation(np.flatnonzero(codes == code))[: wanted[code]] for code in np.unique(codes)
-    ]
-    return np.sort(np.concatenate(chosen))
 
 
 def _checked(

@@ -95,7 +95,12 @@ class Surprises:
     together: Tail
 
     @classmethod
-    def of(cls, found: Unusual, both: npt.NDArray[np.bool_]) -> "Surprises":
+    def of(
+        cls,
+        found: Unusual,
+        both: npt.NDArray[np.bool_],
+        unseen: tuple[Floats64, Floats64] | None = None,
+    ) -> "Surprises":
         """Learn from known cells.
 
         Parameters
@@ -104,12 +109,14 @@ class Surprises:
             Of known cells; the far doubt of those only of which it is known.
         both
             Which these are, (n_cells,); all, where there is no far doubt.
+        unseen
+            Distance and unexpected counts of these, by what was learned without them: how rare a
+            sum is must not be told by cells that its parts were learned on. None for no such.
         """
         doubts = Doubts.of(found.doubt, found.far_doubt, both)
         parts = Tail.of(found.distance), doubts, Tail.of(found.unexpected)
-        whole = Unusual(
-            found.distance[both], found.doubt[both], found.unexpected[both], found.far_doubt
-        )
+        distance, unexpected = unseen or (found.distance[both], found.unexpected[both])
+        whole = Unusual(distance, found.doubt[both], unexpected, found.far_doubt)
         return cls(*parts, Tail.of(_sum(whole, *parts)))
 
     def novelty(self, found: Unusual) -> Floats64:

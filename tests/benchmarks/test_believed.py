@@ -1,0 +1,40 @@
+"""The table of the page on trust is what the results say, and so are the sentences under it."""
+
+import numpy as np
+import pytest
+from believed import BEGIN, END, PAGE, believed, drawn_errors, table, together
+
+from cellclassifier.evaluation import ReliabilityCurve
+
+
+@pytest.fixture(scope="module")
+def found():
+    return believed()
+
+
+def test_the_table_stands_on_the_page(found):
+    text = PAGE.read_text(encoding="utf-8")
+    assert text.split(BEGIN)[1].split(END)[0].strip() == table(found).strip()
+    assert len(found) == 16
+
+
+def curve_of(confidence, correct):
+    return ReliabilityCurve.of(np.asarray(confidence), np.asarray(correct))
+
+
+def test_the_cells_of_several_curves_are_in_the_same_bins():
+    rng = np.random.default_rng(0)
+    confidence = rng.random(300)
+    correct = rng.random(300) < confidence
+    parts = [curve_of(confidence[part], correct[part]) for part in np.split(np.arange(300), 3)]
+    whole, joined = curve_of(confidence, correct), together(parts)
+    np.testing.assert_array_equal(joined.n_cells, whole.n_cells)
+    assert joined.ece == pytest.approx(whole.ece)
+
+
+def test_what_chance_makes_shrinks_with_the_root_of_the_cells():
+    few, many = (
+        drawn_errors(curve_of(np.linspace(0.3, 0.99, n), np.ones(n, bool))).mean()
+        for n in (200, 20_000)
+    )
+    assert few / many == pytest.approx(10, rel=0.1)
