@@ -85,6 +85,16 @@ class StoredCells:
             with self._reading:
                 raise broken_rows(self.path, matrix, start, stop, error) from error
 
+    def names(self, start: int, stop: int) -> pd.Index:
+        """Return the names of consecutive cells, while other threads read."""
+        with self._reading:
+            return self.table.names(start, stop)
+
+    def encoded_names(self, start: int, stop: int) -> list[bytes]:
+        """Return them in UTF-8."""
+        with self._reading:
+            return self.table.encoded_names(start, stop)
+
     def some(self, runs: Sequence[slice], layer: str | None, columns: Sequence[str]) -> ad.AnnData:
         """Return runs of cells in memory: what `find_counts` looks at, and no more.
 
