@@ -1,6 +1,5 @@
 """Consecutive rows of a matrix, wherever it lies."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -14,32 +13,12 @@ from scipy import sparse
 
 from cellclassifier.data.counts.matrices import DENSE_VALUES, WIDENED
 from cellclassifier.data.formats.on_disk import NUMERIC_KINDS
+from cellclassifier.data.streaming.buffers import Buffers
 from cellclassifier.data.streaming.deflated import Deflated, is_deflated, take_deflated
 from cellclassifier.data.streaming.plain_chunks import is_plain, read_plain
 from cellclassifier.data.streaming.zarr_chunks import ZarrChunk, take_chunks, unpacker_of
 
 Packed = Deflated | ZarrChunk
-
-# blocks differ in how many values they have
-ROOM = 1.2
-
-
-class Buffers(threading.local):
-    """Memory that a thread reads into again and again.
-
-    To ask the system for other memory for each block costs as much time as to read it, and where
-    the library's own notes come to lie between the blocks, what they leave cannot be used again.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[str, npt.NDArray[Any]] = {}
-
-    def of(self, name: str, length: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """Return `length` values, which the next call with this name in this thread overwrites."""
-        kept = self._kept.get(name)
-        if kept is None or len(kept) < length or kept.dtype != dtype:
-            kept = self._kept[name] = np.empty(int(ROOM * length), dtype)
-        return kept[:length]
 
 
 def read_rows(
