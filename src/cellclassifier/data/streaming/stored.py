@@ -29,6 +29,7 @@ from cellclassifier.data.streaming.cell_table import (
 from cellclassifier.data.streaming.failures import broken_rows
 from cellclassifier.data.streaming.plain_matrix import PlainMatrix
 from cellclassifier.data.streaming.rows import read_rows, read_runs
+from cellclassifier.data.streaming.zarr_chunks import BorderChunks
 from cellclassifier.errors import FileFormatError
 
 X = "X"
@@ -64,6 +65,7 @@ class StoredCells:
     cells: ad.AnnData | None = None
     _reading: threading.Lock = field(default_factory=threading.Lock)
     _buffers: Buffers = field(default_factory=Buffers)
+    _borders: BorderChunks = field(default_factory=BorderChunks)
     _plain: dict[str, PlainMatrix | None] = field(default_factory=dict)
 
     @property
@@ -87,7 +89,7 @@ class StoredCells:
             plain = self._plain_matrix(place)
             if plain is not None:
                 return plain.rows([slice(start, stop)], self._buffers)
-            return read_rows(matrix, start, stop, self._buffers, self._reading)
+            return read_rows(matrix, start, stop, self._buffers, self._reading, self._borders)
         except STORE_ERRORS as error:
             with self._reading:
                 raise broken_rows(self.path, matrix, start, stop, error) from error
