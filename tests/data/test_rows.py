@@ -8,7 +8,8 @@ from anndata.io import sparse_dataset
 from scipy import sparse
 
 from cellclassifier.data import find_counts
-from cellclassifier.data.streaming.rows import Buffers, read_rows, read_runs
+from cellclassifier.data.streaming.buffers import Buffers
+from cellclassifier.data.streaming.rows import read_rows, read_runs
 
 RUNS = {
     "several": [slice(0, 3), slice(3, 3), slice(7, 9), slice(19, 20)],

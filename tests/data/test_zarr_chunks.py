@@ -14,7 +14,8 @@ from zarr.storage import MemoryStore
 
 from cellclassifier.data.annotations import NOTICES
 from cellclassifier.data.streaming import open_cells
-from cellclassifier.data.streaming.zarr_chunks import take_chunks, unpacker_of
+from cellclassifier.data.streaming.buffers import Buffers
+from cellclassifier.data.streaming.zarr_chunks import BorderChunks, take_chunks, unpacker_of
 from cellclassifier.errors import FileFormatError
 
 N_VALUES, CHUNK = 1000, 64
@@ -51,10 +52,17 @@ def made(store, kind=np.float32, **options):
     return zarr.create_array(store, data=values(kind), chunks=(CHUNK,), **options)
 
 
+def first_chunk(array):
+    (chunk,) = take_chunks(
+        array, slice(0, 5), np.empty(5, np.float32), unpacker_of(array), Buffers()
+    )
+    return chunk
+
+
 def assert_read(array, expected):
     for part in PARTS:
         out = np.empty(part.stop - part.start, array.dtype)
-        for chunk in take_chunks(array, part, out, unpacker_of(array)):
+        for chunk in take_chunks(array, part, out, unpacker_of(array), Buffers()):
             chunk.unpack()
         np.testing.assert_array_equal(out, expected[part])
 
@@ -94,9 +102,8 @@ def test_a_chunk_that_was_not_written_is_filled_in_by_zarr(tmp_path):
 def test_a_chunk_that_was_cut_off_is_an_error(tmp_path, codec, cut):
     zarr_format, compressor = codec
     array = made(tmp_path / "x", compressors=compressor, zarr_format=zarr_format)
-    (chunk,) = take_chunks(array, slice(0, 5), np.empty(5, np.float32), unpacker_of(array))
-    (file,) = take_chunks(array, slice(64, 70), np.empty(6, np.float32), unpacker_of(array))
-    object.__setattr__(chunk, "packed", file.packed[:cut])
+    chunk = first_chunk(array)
+    chunk.path.write_bytes(chunk.path.read_bytes()[:cut])
     with pytest.raises(OSError, match="a compressed chunk cannot be unpacked"):
         chunk.unpack()
 
@@ -110,9 +117,42 @@ def test_a_chunk_of_another_length_is_broken(tmp_path, codec):
     array = made(tmp_path / "x", compressors=compressor)
     packed = Path(tmp_path / "short", short.metadata.encode_chunk_key((0,))).read_bytes()
     Path(tmp_path / "x", array.metadata.encode_chunk_key((0,))).write_bytes(packed)
-    (chunk,) = take_chunks(array, slice(0, 5), np.empty(5, np.float32), unpacker_of(array))
     with pytest.raises(OSError, match="8 bytes in place of 256"):
-        chunk.unpack()
+        first_chunk(array).unpack()
+
+
+def test_a_chunk_at_the_border_of_blocks_is_unpacked_once(tmp_path):
+    array = made(tmp_path / "x", compressors=ZstdCodec())
+    unpack, sizes, borders = unpacker_of(array), [], BorderChunks()
+
+    def noted(packed, out):
+        sizes.append(len(out))
+        unpack(packed, out)
+
+    def read(start, stop):
+        out = np.empty(stop - start, np.float32)
+        for chunk in take_chunks(array, slice(start, stop), out, noted, Buffers(), borders):
+            chunk.unpack()
+        np.testing.assert_array_equal(out, values()[start:stop])
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda start: read(start, start + 100), range(0, N_VALUES, 100)))
+    assert len(sizes) <= 22
+    sizes.clear()
+    for start in range(0, N_VALUES, 100):
+        read(start, start + 100)
+    assert len(sizes) == -(-N_VALUES // CHUNK)
+
+
+def test_a_border_that_is_broken_is_an_error_for_both_blocks(tmp_path):
+    array, borders = made(tmp_path / "x", compressors=ZstdCodec()), BorderChunks()
+    path = first_chunk(array).path
+    path.write_bytes(path.read_bytes()[:20])
+    for part in (slice(0, 5), slice(5, 9)):
+        out = np.empty(part.stop - part.start, np.float32)
+        (chunk,) = take_chunks(array, part, out, unpacker_of(array), Buffers(), borders)
+        with pytest.raises(OSError, match="cannot be unpacked"):
+            chunk.unpack()
 
 
 @pytest.mark.filterwarnings(f"ignore:{NOTICES}:UserWarning")

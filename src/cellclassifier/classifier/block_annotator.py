@@ -1,6 +1,6 @@
 """A classifier for blocks of cells, all named by what was settled on a sample of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from threading import Lock
 from typing import Any, cast
@@ -12,10 +12,19 @@ from cellclassifier.classifier.trusting import Judge, TrustSettings
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import CountsArguments, RawCounts, match_genes
 from cellclassifier.data.formats.orientation import GenesIn
-from cellclassifier.data.streaming import KeptBlocks, SettledCounts, StoredCells, to_arrays
+from cellclassifier.data.streaming import (
+    Arrays,
+    KeptBlocks,
+    SettledCounts,
+    StoredCells,
+    to_arrays,
+)
 from cellclassifier.errors import InputError
 from cellclassifier.networks import WideDeepOutput
 from cellclassifier.predictions import Predictions
+
+# takes the number of a block, and the arrays that were kept of it
+WhenKept = Callable[[int, Arrays], None]
 
 
 @dataclass(frozen=True)
@@ -103,8 +112,15 @@ class BlockAnnotator:
         """Return what the classifier says of a block; several threads may ask at once."""
         return self.judge(block, self._said_of(block, n_threads), n_threads)
 
-    def keep(self, kept: KeptBlocks, number: int) -> int:
+    def keep(self, kept: KeptBlocks, number: int, *then: WhenKept) -> int:
         """Name a block and keep what is said of it; return how many cells it has.
+
+        Parameters
+        ----------
+        kept, number
+            Where, and which block.
+        *then
+            Who is told what was kept.
 
         Raises
         ------
@@ -118,7 +134,10 @@ class BlockAnnotator:
         block = self.settled.block(*kept.bounds[number])
         if self.settled.given is not None:
             self._check_libraries(block)
-        kept.save(number, to_arrays(self(block)))
+        arrays = to_arrays(self(block))
+        kept.save(number, arrays)
+        for tell in then:
+            tell(number, arrays)
         return len(block)
 
     def _said_of(self, block: RawCounts, n_threads: int) -> WideDeepOutput:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import softmax
 
 from cellclassifier.classifier.sampling import sample_rows
 from cellclassifier.classifier.view import ModelView
@@ -114,10 +113,9 @@ def _comparison(view: ModelView, raw: RawCounts) -> Companion | None:
         return None
     library_size, unexpected = view.library_size(raw), detector.unexpected
 
-    def compare(rows: slice, panel: PanelCounts, logits: Floats) -> npt.NDArray[np.float64]:
+    def compare(rows: slice, panel: PanelCounts, probabilities: Floats) -> npt.NDArray[np.float64]:
         # not those of the logits: what differs by less than rounding is a tie of probabilities
-        codes = softmax(logits, axis=1).argmax(axis=1)
-        return unexpected.of_panel(panel, library_size[rows], codes)
+        return unexpected.of_panel(panel, library_size[rows], probabilities.argmax(axis=1))
 
     return compare
 

@@ -1,21 +1,18 @@
 """Cells named block by block, from a file to a file."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Unpack
 from uuid import uuid4
 
-import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from cellclassifier.classifier.account import describe_model
-from cellclassifier.classifier.block_annotator import Asked, BlockAnnotator
+from cellclassifier.classifier.block_annotator import Asked, BlockAnnotator, WhenKept
 from cellclassifier.classifier.comparison import QueryComparison
 from cellclassifier.classifier.estimator import CellTypeClassifier
 from cellclassifier.classifier.on_dask import Job, named_on_dask
@@ -28,7 +25,6 @@ from cellclassifier.data.annotations import (
     CONFIDENCE_KEY,
     LABEL_KEY,
     NOVELTY_KEY,
-    PROBABILITIES_KEY,
     SET_KEY,
     STATUS_KEY,
 )
@@ -36,6 +32,7 @@ from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.data.formats.orientation import GenesIn
 from cellclassifier.data.streaming import (
     FileAnnotation,
+    GatheredCells,
     KeptBlocks,
     Results,
     SettledCounts,
@@ -49,6 +46,7 @@ from cellclassifier.data.streaming import (
     open_cells,
     provenance_of,
 )
+from cellclassifier.data.streaming.gathering import LIKELIEST
 from cellclassifier.errors import InputError, InputWarning
 from cellclassifier.predictions import Predictions
 
@@ -181,17 +179,21 @@ def annotate_file(
         model = describe_model(classifier.check_fitted())
         provenance = provenance_of(named, {**model, "advice": advice})
         results = Results(kept, named.label_space, provenance, cells.table)
-        if streaming.dask is None:
-            parts = _named_here(annotator, kept, streaming.n_threads)
-        else:
-            job = Job.of(classifier, asked, annotator.shifted.shift, kept, before)
-            parts = named_on_dask(streaming.dask, job, kept.missing())
-        with _kept_on_failure(kept), output.begun(cells) as finish:
+        gathered = GatheredCells(kept)
+        # who votes is known when all are named
+        ahead = results if vote is None else None
+        with _kept_on_failure(kept), output.begun(cells, ahead) as writing:
+            if streaming.dask is None:
+                told = gathered.add, writing.add
+                parts = _named_here(annotator, kept, streaming.n_threads, told)
+            else:
+                job = Job.of(classifier, asked, annotator.shifted.shift, kept, before)
+                parts = named_on_dask(streaming.dask, job, kept.missing())
             _watch(parts, kept, streaming.watch)
             results, said = with_votes(results, vote, annotator.view, annotator.settled)
             _check_unchanged(path, before, kept)
-            finish(results)
-        return replace(_end(target, named, annotator.settled, kept, advice), vote=said)
+            writing.finish(results)
+        return replace(_end(target, named, annotator.settled, gathered, advice), vote=said)
 
 
 def _begin(
@@ -217,11 +219,14 @@ def _begin(
 
 
 def _end(
-    target: Path, named: Predictions, settled: SettledCounts, kept: KeptBlocks, advice: str
+    target: Path,
+    named: Predictions,
+    settled: SettledCounts,
+    gathered: GatheredCells,
+    advice: str,
 ) -> FileAnnotation:
     """Return what came of the cells, and delete the blocks."""
-    small = [key for key in kept.keys() if key != PROBABILITIES_KEY]  # noqa: SIM118  (no dict)
-    told = kept.wholes(small)
+    told = gathered.wholes()
     annotation = FileAnnotation(
         target,
         named.label_space,
@@ -232,19 +237,12 @@ def _end(
         settled.evidence,
         told.get(STATUS_KEY),
         advice,
-        _likeliest(kept),
+        told[LIKELIEST],
         told.get(SET_KEY),
         told.get(NOVELTY_KEY),
     )
-    kept.remove()
+    gathered.kept.remove()
     return annotation
-
-
-def _likeliest(kept: KeptBlocks) -> npt.NDArray[np.int16]:
-    """Return the code of the most probable type of all cells, (n_cells,)."""
-    return np.concatenate(
-        [block.argmax(axis=1).astype(np.int16) for block in kept.each(PROBABILITIES_KEY)]
-    )
 
 
 def _watch(parts: Iterator[int], kept: KeptBlocks, watch: CellsWatcher) -> None:
@@ -257,15 +255,20 @@ def _watch(parts: Iterator[int], kept: KeptBlocks, watch: CellsWatcher) -> None:
 
 
 def _named_here(
-    annotator: BlockAnnotator, kept: KeptBlocks, n_threads: int | None
+    annotator: BlockAnnotator,
+    kept: KeptBlocks,
+    n_threads: int | None,
+    told: Sequence[WhenKept],
 ) -> Iterator[int]:
-    """Name the blocks that are not kept yet, several at once."""
+    """Name the blocks that are not kept yet, several at once, and tell of each."""
+
+    def name(number: int) -> int:
+        return annotator.keep(kept, number, *told)
+
     # what runs without Keras has no use for BLAS, of which to find all copies takes a while
     has_blas = annotator.shifted.shift is None
     with threadpool_limits(1, user_api="blas") if has_blas else nullcontext():
-        yield from map_ahead(
-            partial(annotator.keep, kept), kept.missing(), n_threads or max(n_cores(), 2)
-        )
+        yield from map_ahead(name, kept.missing(), n_threads or max(n_cores(), 2))
 
 
 @contextmanager

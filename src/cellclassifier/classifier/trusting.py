@@ -5,14 +5,13 @@ from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import softmax
 
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import RawCounts
 from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.errors import InputError
 from cellclassifier.modelfile import Manifest
-from cellclassifier.networks import WideDeepOutput
+from cellclassifier.networks import WideDeepOutput, probabilities_of
 from cellclassifier.predictions import STATUSES, CellTrust, Predictions
 from cellclassifier.trust import CellEvidence, NoveltyDetector
 
@@ -90,7 +89,9 @@ def unjudged(
     view: ModelView, raw: RawCounts, said: WideDeepOutput, shift: float | None
 ) -> Predictions:
     """Return what a network says of some of the cells of a view as predictions, without trust."""
-    probabilities = softmax(said.logits, axis=1)
+    probabilities = said.probabilities
+    if probabilities is None:
+        probabilities = probabilities_of(said.logits)
     space, coverage = view.manifest.label_space, view.match.gene_coverage
     return Predictions(space, probabilities, raw.cell_names, coverage, shift)
 
@@ -176,7 +177,7 @@ class Judge:
         heads = {"far": self.view.far_layer, "plain": self.view.plain_head}
         there = [(name, head[1]) for name, head in heads.items() if head is not None]
         return distance, {
-            name: softmax(logits + bias, axis=1)
+            name: probabilities_of(logits + bias)
             for (name, bias), logits in zip(there, of_heads, strict=True)
         }
 

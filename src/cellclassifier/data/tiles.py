@@ -16,8 +16,9 @@ from cellclassifier.data.row_sums import ROWS_AT_ONCE, sum_rows
 
 # bytes that a processor fetches at once
 ALIGNMENT = 64
-# of lines that stay in a core's innermost cache, of 32 KB, while many rows pass over them
-NEAR_FLOATS = 2**13
+# of lines that stay in a core's inner caches while many rows pass over them; with fewer, a row has
+# too few of its entries among them
+NEAR_FLOATS = 2**14
 # of a line, from which on `sum_lines` takes one line at a time
 MIN_VECTORS = MIN_SUMS // 2 + 1
 

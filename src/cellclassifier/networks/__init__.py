@@ -10,6 +10,7 @@ from cellclassifier.networks.inference import divide_logits, logits_model, predi
 from cellclassifier.networks.linear import build_linear
 from cellclassifier.networks.mlp import build_mlp
 from cellclassifier.networks.options import check_options, choose_builder, configure_network
+from cellclassifier.networks.probabilities import probabilities_of
 from cellclassifier.networks.products import times_dense
 from cellclassifier.networks.registry import (
     NETWORKS,
@@ -52,6 +53,7 @@ __all__ = [
     "keras",
     "logits_model",
     "predict_logits",
+    "probabilities_of",
     "times_dense",
     "to_batch",
 ]

@@ -11,6 +11,7 @@ from cellclassifier.data.selection import PanelCounts, order_rows
 from cellclassifier.data.threads import for_blocks
 from cellclassifier.data.tiles import TiledKernels
 from cellclassifier.data.views import NEAR_LINEAR
+from cellclassifier.networks.probabilities import probabilities_of
 from cellclassifier.networks.view_products import ViewProducts
 
 # log1p of counts per 30, per 300 and per 10,000
@@ -48,17 +49,22 @@ class WideDeepOutput(NamedTuple):
         logits of a plain head come last.
     beside
         Shape (n_cells,): what a `Companion` found; None where there was none.
+    probabilities
+        Shape (n_cells, n_types), float32: of the logits, by which it looked at the cells.
     """
 
     logits: Floats
     embedding: Floats
     beside: npt.NDArray[np.float64] | None = None
+    probabilities: Floats | None = None
 
 
 class Companion(Protocol):
     """Looks at cells while their counts are in the order of the panel, and in the cache."""
 
-    def __call__(self, rows: slice, panel: PanelCounts, logits: Floats) -> npt.NDArray[np.float64]:
+    def __call__(
+        self, rows: slice, panel: PanelCounts, probabilities: Floats
+    ) -> npt.NDArray[np.float64]:
         """Return a number for each cell of some rows."""
         ...
 
@@ -127,6 +133,7 @@ class CountsPredictor:
             np.empty((n_cells, len(self.logits[1])), np.float32),
             np.empty((n_cells, sum(self.n_dimensions)), np.float32),
             None if companion is None else np.empty(n_cells),
+            None if companion is None else np.empty((n_cells, len(self.logits[1])), np.float32),
         )
 
         def predict(rows: slice) -> None:
@@ -134,8 +141,9 @@ class CountsPredictor:
             products = self.products(panel, np.outer(scale[rows], SHARES))
             logits, said.embedding[rows] = self._through_hidden(products)
             said.logits[rows] = logits
-            if companion is not None and said.beside is not None:
-                said.beside[rows] = companion(rows, panel, logits)
+            if companion is not None and said.beside is not None and said.probabilities is not None:
+                said.probabilities[rows] = probabilities = probabilities_of(logits)
+                said.beside[rows] = companion(rows, panel, probabilities)
 
         for_blocks(predict, n_cells, BLOCK_CELLS, n_threads)
         return said

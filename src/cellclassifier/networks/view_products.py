@@ -12,7 +12,7 @@ from cellclassifier.data.tiles import Layout, TiledKernels, multiply_ordered
 Floats = npt.NDArray[np.float32]
 
 # rows whose values wait in the cache while one tile after the other passes over them
-ROWS_AT_ONCE = 64
+ROWS_AT_ONCE = 128
 
 # log(1 + r) = r - r^2 / 2 + r^3 p(r) for 1 + r between the roots of 1/2 and 2: the coefficients of
 # p, highest first, and log(2) in two parts, of which multiples of the first are exact (Moshier's

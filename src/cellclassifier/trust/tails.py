@@ -9,6 +9,9 @@ import numpy.typing as npt
 # of the sorted values, up to where the tail begins
 N_KNOTS = 128
 TAIL_FROM = 0.9
+SHARES = np.linspace(0, TAIL_FROM, N_KNOTS)
+# at each of them
+SURPRISES = -np.log1p(-SHARES)
 # an exponential tail of this mean at least, relative to the size of the values
 MIN_TAIL = 1e-6
 MAX_SIZE = 1e12
@@ -42,7 +45,7 @@ class Tail:
     def of(cls, values: npt.NDArray[np.floating]) -> "Tail":
         """Learn from known cells' values, (n_cells,), one or more."""
         wide = values.astype(np.float64)
-        knots = np.quantile(wide, np.linspace(0, TAIL_FROM, N_KNOTS))
+        knots = np.quantile(wide, SHARES)
         above = wide[wide > knots[-1]] - knots[-1]
         least = MIN_TAIL * max(1.0, float(np.abs(wide).max()))
         return cls(np.append(knots, max(float(above.mean()) if len(above) else 0.0, least)))
@@ -50,8 +53,7 @@ class Tail:
     def surprise(self, values: npt.NDArray[np.floating]) -> Floats:
         """Return -log of the share of known cells at or above each value, 0 or more, in nats."""
         knots, mean_excess = self.knots[:-1], float(self.knots[-1])
-        shares = np.linspace(0, TAIL_FROM, N_KNOTS)
-        within: Floats = np.interp(values, knots, -np.log1p(-shares))
+        within: Floats = np.interp(values, knots, SURPRISES)
         beyond: Floats = np.maximum(values - knots[-1], 0) / mean_excess
         return within + beyond
 

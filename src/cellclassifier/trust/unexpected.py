@@ -90,7 +90,11 @@ class TypeRates:
         """Return what compares cells of which only some genes were measured, (n_panel,)."""
         shares = np.zeros((len(self.rates), len(DEPTHS)))
         _without_counts(self.rates, self.dispersion, measured, DEPTHS, shares)
-        return Unexpected(self, shares, max(int(measured.sum()), 1))
+        return Unexpected(self, shares, max(int(measured.sum()), 1), self._pairs())
+
+    def _pairs(self) -> npt.NDArray[np.uint64]:
+        spread = np.broadcast_to(self.dispersion, self.rates.shape)
+        return np.stack([self.rates, spread], axis=2).view(np.uint64)[:, :, 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,11 +109,15 @@ class Unexpected:
         Shape (n_types, n_depths): what cells with no counts at all would give.
     n_measured
         Of the panel's genes.
+    pairs
+        Shape (n_types, n_panel): the bits of each rate, and of the gene's dispersion behind it, for
+        both of a gene to be fetched at once.
     """
 
     of_types: TypeRates
     without_counts: npt.NDArray[np.float64]
     n_measured: int
+    pairs: npt.NDArray[np.uint64]
 
     def __call__(
         self,
@@ -161,7 +169,7 @@ class Unexpected:
         total = (1 - rest) * without[codes, low] + rest * without[codes, low + 1]
         sizes, types = library_size.astype(np.float64), codes.astype(np.int64)
         added, of_types = np.empty(len(codes)), self.of_types
-        _with_counts(tuple(panel), sizes, types, of_types.rates, of_types.dispersion, added)
+        _with_counts(tuple(panel), sizes, types, self.pairs, added)
         residual = np.maximum(total + added, 0) / self.n_measured
         return np.where(of_types.known[codes], residual, 1.0)
 
@@ -189,29 +197,24 @@ def _with_counts(
     panel: tuple[Floats, npt.NDArray[np.uint32], npt.NDArray[np.int64]],
     library_size: npt.NDArray[np.float64],
     codes: npt.NDArray[np.int64],
-    rates: Floats,
-    dispersion: Floats,
+    pairs: npt.NDArray[np.uint64],
     out: npt.NDArray[np.float64],
 ) -> None:
     """Add what counts change, gene by gene: the square with them less the square without."""
     counts, places, ends = panel
-    n_panel = rates.shape[1]
-    means, spreads = np.empty(n_panel, np.float32), np.empty(n_panel, np.float32)
-    changes = np.empty(n_panel, np.int32)
+    of_genes = np.empty(pairs.shape[1], np.uint64)
+    numbers = of_genes.view(np.float32)
     for row in range(len(codes)):
         of_row = slice(ends[row], ends[row + 1])
         found, genes = counts[of_row], places[of_row]
-        rates_of_type, library = rates[codes[row]], np.float32(library_size[row])
+        of_type, library = pairs[codes[row]], np.float32(library_size[row])
         for entry in range(len(found)):
-            means[entry] = rates_of_type[genes[entry]] * library
-            spreads[entry] = dispersion[genes[entry]]
+            of_genes[entry] = of_type[genes[entry]]
+        added = np.int64(0)
         for entry in range(len(found)):  # several at a time
-            count, mean = found[entry], means[entry]
-            variance = max(mean + spreads[entry] * mean * mean, LEAST)
+            count, mean = found[entry], numbers[2 * entry] * library
+            variance = max(mean + numbers[2 * entry + 1] * mean * mean, LEAST)
             most, off = MAX_SQUARE * variance, count - mean
             change = (min(off * off, most) - min(mean * mean, most)) / variance
-            changes[entry] = np.int32(change * UNIT)
-        added = np.int64(0)
-        for entry in range(len(found)):
-            added += changes[entry]
+            added += np.int64(np.int32(change * UNIT))
         out[row] = added / UNIT

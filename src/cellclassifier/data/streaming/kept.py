@@ -113,6 +113,11 @@ class KeptBlocks:
             with np.load(self.folder / BLOCK.format(number), allow_pickle=False) as arrays:
                 yield [arrays[key] for key in keys]
 
+    def block(self, number: int) -> Arrays:
+        """Return all arrays of a block."""
+        with np.load(self.folder / BLOCK.format(number), allow_pickle=False) as arrays:
+            return dict(arrays)
+
     def keys(self) -> list[str]:
         """Return the names of the arrays of a block."""
         with np.load(self.folder / BLOCK.format(0), allow_pickle=False) as arrays:

@@ -3,12 +3,11 @@
 import threading
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import anndata as ad
 import h5py
@@ -21,7 +20,8 @@ from cellclassifier.data.reading import read_cells
 from cellclassifier.data.streaming.copying import Stopped, copy_path, write_whole
 from cellclassifier.data.streaming.filling import Results, fill
 from cellclassifier.data.streaming.in_place import fill_in_place
-from cellclassifier.data.streaming.lists import check_list, is_list, write_list
+from cellclassifier.data.streaming.kept import Arrays
+from cellclassifier.data.streaming.lists import ListWriter, check_list, is_list
 from cellclassifier.data.streaming.stored import StoredCells
 from cellclassifier.data.streaming.writing import Options
 from cellclassifier.errors import FileFormatError, InputError
@@ -30,12 +30,24 @@ from cellclassifier.files import check_writable, replacing
 STORE = ".zarr"
 
 
-class Finish(Protocol):
-    """Writes the annotations; then all is there, or nothing."""
+def _wait(number: int, arrays: Arrays) -> None:
+    """Leave a block of cells for the end."""
 
-    def __call__(self, results: Results) -> None:
-        """Write them."""
-        ...
+
+@dataclass(frozen=True)
+class Writing:
+    """What writes annotations; then all is there, or nothing.
+
+    Parameters
+    ----------
+    finish
+        Writes those of all cells, or what is left of them.
+    add
+        Takes a block, its number and what was kept of it just now; several threads may ask at once.
+    """
+
+    finish: Callable[[Results], None]
+    add: Callable[[int, Arrays], None] = _wait
 
 
 class Output(ABC):
@@ -51,8 +63,18 @@ class Output(ABC):
         """
 
     @abstractmethod
-    def begun(self, cells: StoredCells) -> AbstractContextManager[Finish]:
-        """Begin what can be done before there are annotations, and undo it where none come."""
+    def begun(
+        self, cells: StoredCells, results: Results | None = None
+    ) -> AbstractContextManager[Writing]:
+        """Begin what can be done before there are annotations, and undo it where none come.
+
+        Parameters
+        ----------
+        cells
+            That are named.
+        results
+            What there will be to write, but for the blocks; None where that is not known yet.
+        """
 
 
 @dataclass(frozen=True)
@@ -62,11 +84,24 @@ class ListOutput(Output):
     path: Path
 
     @contextmanager
-    def begun(self, cells: StoredCells) -> Iterator[Finish]:
-        """Write the whole table at the end."""
-        del cells
-        with replacing(self.path) as temporary:
-            yield lambda results: write_list(temporary, results)
+    def begun(self, cells: StoredCells, results: Results | None = None) -> Iterator[Writing]:
+        """Write the table among the kept blocks, with which it goes if the work is ended."""
+        with replacing(self.path) as temporary, ExitStack() as stack:
+
+            def begin(known: Results) -> tuple[ListWriter, Path]:
+                place = known.kept.folder / f"table{self.path.suffix}"
+                writer = ListWriter.begin(place, cells, known)
+                stack.callback(writer.table.close)
+                return writer, place
+
+            ahead = None if results is None else begin(results)
+
+            def finish(known: Results) -> None:
+                writer, place = ahead or begin(known)
+                writer.finish()
+                place.replace(temporary)
+
+            yield Writing(finish) if ahead is None else Writing(finish, ahead[0].add)
 
 
 class InPlace(Output):
@@ -82,9 +117,10 @@ class InPlace(Output):
         check_writable(cells.path)
 
     @contextmanager
-    def begun(self, cells: StoredCells) -> Iterator[Finish]:
+    def begun(self, cells: StoredCells, results: Results | None = None) -> Iterator[Writing]:
         """Leave the file alone until there are annotations."""
-        yield lambda results: fill_in_place(cells, results)
+        del results
+        yield Writing(lambda known: fill_in_place(cells, known))
 
 
 @dataclass(frozen=True)
@@ -98,22 +134,23 @@ class CopyOutput(Output):
     path: Path
 
     @contextmanager
-    def begun(self, cells: StoredCells) -> Iterator[Finish]:
+    def begun(self, cells: StoredCells, results: Results | None = None) -> Iterator[Writing]:
         """Copy the file meanwhile."""
+        del results
         check_not_in_use(self.path)
         is_store = self.path.suffix == STORE
         is_alike = cells.root is not None and isinstance(cells.root, zarr.Group) == is_store
         with replacing(self.path) as temporary:
             if not is_alike:
-                yield lambda results: _write_anew(temporary, cells, results)
+                yield Writing(lambda known: _write_anew(temporary, cells, known))
                 return
             with _copied_meanwhile(cells.path, temporary) as copied:
 
-                def finish(results: Results) -> None:
+                def finish(known: Results) -> None:
                     copied.result()
-                    _fill_copy(temporary, cells, results)
+                    _fill_copy(temporary, cells, known)
 
-                yield finish
+                yield Writing(finish)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Consecutive rows of a matrix, wherever it lies."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -14,32 +13,17 @@ from scipy import sparse
 
 from cellclassifier.data.counts.matrices import DENSE_VALUES, WIDENED
 from cellclassifier.data.formats.on_disk import NUMERIC_KINDS
+from cellclassifier.data.streaming.buffers import Buffers
 from cellclassifier.data.streaming.deflated import Deflated, is_deflated, take_deflated
 from cellclassifier.data.streaming.plain_chunks import is_plain, read_plain
-from cellclassifier.data.streaming.zarr_chunks import ZarrChunk, take_chunks, unpacker_of
+from cellclassifier.data.streaming.zarr_chunks import (
+    BorderChunks,
+    ZarrChunk,
+    take_chunks,
+    unpacker_of,
+)
 
 Packed = Deflated | ZarrChunk
-
-# blocks differ in how many values they have
-ROOM = 1.2
-
-
-class Buffers(threading.local):
-    """Memory that a thread reads into again and again.
-
-    To ask the system for other memory for each block costs as much time as to read it, and where
-    the library's own notes come to lie between the blocks, what they leave cannot be used again.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[str, npt.NDArray[Any]] = {}
-
-    def of(self, name: str, length: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """Return `length` values, which the next call with this name in this thread overwrites."""
-        kept = self._kept.get(name)
-        if kept is None or len(kept) < length or kept.dtype != dtype:
-            kept = self._kept[name] = np.empty(int(ROOM * length), dtype)
-        return kept[:length]
 
 
 def read_rows(
@@ -48,6 +32,7 @@ def read_rows(
     stop: int,
     buffers: Buffers | None = None,
     reading: AbstractContextManager[Any] = nullcontext(),  # noqa: B008  (it has no state)
+    borders: BorderChunks | None = None,
 ) -> sparse.csr_matrix:
     """Return rows from `start` to `stop`, not included, as CSR.
 
@@ -61,6 +46,8 @@ def read_rows(
     reading
         Entered while the file is read, and left before what it packed is unpacked: a lock, where
         several threads read.
+    borders
+        Where chunks of zarr wait that another block may want; None for no further block.
 
     Examples
     --------
@@ -72,7 +59,7 @@ def read_rows(
             return _dense_rows(matrix, start, stop)
     if isinstance(matrix, CSRDataset):
         into = Buffers() if buffers is None else buffers
-        return _runs_into(into, matrix, [slice(start, stop)], reading)
+        return _runs_into(into, matrix, [slice(start, stop)], reading, borders)
     with reading:
         return sparse.csr_matrix(matrix[start:stop])
 
@@ -82,7 +69,7 @@ def read_runs(matrix: Any, runs: Sequence[slice]) -> Any:  # noqa: ANN401
     if matrix.dtype.kind not in NUMERIC_KINDS:
         return np.concatenate([np.asarray(matrix[run]) for run in runs])
     if isinstance(matrix, CSRDataset):
-        return _runs_into(Buffers(), matrix, runs, nullcontext())
+        return _runs_into(Buffers(), matrix, runs, nullcontext(), BorderChunks())
     blocks = [read_rows(matrix, run.start, run.stop) for run in runs]
     return sparse.csr_matrix(sparse.vstack(blocks, format="csr"))
 
@@ -101,17 +88,23 @@ def _runs_into(
     matrix: Any,  # noqa: ANN401
     runs: Sequence[slice],
     reading: AbstractContextManager[Any],
+    borders: BorderChunks | None,
 ) -> sparse.csr_matrix:
     """Read runs of rows as anndata does, one below the other, but for where to."""
     with reading:  # and there all objects of h5py end, which its lock alone does not make safe
-        taken = _take(buffers, matrix, runs)
+        taken = _take(buffers, matrix, runs, borders)
     for chunk in taken.packed:
         chunk.unpack()
     arrays = taken.values["data"], taken.values["indices"], taken.indptr
     return sparse.csr_matrix(arrays, shape=(len(taken.indptr) - 1, taken.n_columns))
 
 
-def _take(buffers: Buffers, matrix: Any, runs: Sequence[slice]) -> _Taken:  # noqa: ANN401
+def _take(
+    buffers: Buffers,
+    matrix: Any,  # noqa: ANN401
+    runs: Sequence[slice],
+    borders: BorderChunks | None,
+) -> _Taken:
     indptr = matrix.group["indptr"]
     ends = [indptr[run.start : run.stop + 1].astype(np.int64) for run in runs]
     parts = [np.s_[int(run_ends[0]) : int(run_ends[-1])] for run_ends in ends]
@@ -120,7 +113,7 @@ def _take(buffers: Buffers, matrix: Any, runs: Sequence[slice]) -> _Taken:  # no
     packed: list[Packed] = []
     for name in ("data", "indices"):
         array = matrix.group[name]
-        take = _taker_of(array)
+        take = _taker_of(array, buffers, borders)
         values[name] = buffers.of(name, int(starts[-1]), array.dtype)
         for part, start, stop in zip(parts, starts[:-1], starts[1:], strict=True):
             if stop > start:
@@ -132,11 +125,17 @@ def _take(buffers: Buffers, matrix: Any, runs: Sequence[slice]) -> _Taken:  # no
     return _Taken(values, np.concatenate([starts[:1], *shifted]), matrix.shape[1], packed)
 
 
-def _taker_of(array: Any) -> Callable[[Any, slice, npt.NDArray[Any]], Sequence[Packed]]:  # noqa: ANN401
+def _taker_of(
+    array: Any,  # noqa: ANN401
+    buffers: Buffers,
+    borders: BorderChunks | None,
+) -> Callable[[Any, slice, npt.NDArray[Any]], Sequence[Packed]]:
     """Return what reads some values of an array into others, but for those it returns."""
     if not isinstance(array, h5py.Dataset):
         unpack = unpacker_of(array)
-        return _take_zarr if unpack is None else partial(take_chunks, unpack=unpack)
+        if unpack is None:
+            return _take_zarr
+        return partial(take_chunks, unpack=unpack, buffers=buffers, borders=borders)
     return take_deflated if is_deflated(array) else _take_h5
 
 

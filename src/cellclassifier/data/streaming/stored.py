@@ -19,6 +19,7 @@ from cellclassifier.data.formats.on_disk import Group, has_slot, stored_matrix
 from cellclassifier.data.formats.orientation import GenesIn
 from cellclassifier.data.formats.zarr_store import STORE_ERRORS, open_store
 from cellclassifier.data.reading import TWICE, read_cells
+from cellclassifier.data.streaming.buffers import Buffers
 from cellclassifier.data.streaming.cell_table import (
     CellTable,
     TableInFile,
@@ -26,7 +27,9 @@ from cellclassifier.data.streaming.cell_table import (
     rows_of,
 )
 from cellclassifier.data.streaming.failures import broken_rows
-from cellclassifier.data.streaming.rows import Buffers, read_rows, read_runs
+from cellclassifier.data.streaming.plain_matrix import PlainMatrix
+from cellclassifier.data.streaming.rows import read_rows, read_runs
+from cellclassifier.data.streaming.zarr_chunks import BorderChunks
 from cellclassifier.errors import FileFormatError
 
 X = "X"
@@ -62,6 +65,8 @@ class StoredCells:
     cells: ad.AnnData | None = None
     _reading: threading.Lock = field(default_factory=threading.Lock)
     _buffers: Buffers = field(default_factory=Buffers)
+    _borders: BorderChunks = field(default_factory=BorderChunks)
+    _plain: dict[str, PlainMatrix | None] = field(default_factory=dict)
 
     @property
     def n_cells(self) -> int:
@@ -69,8 +74,9 @@ class StoredCells:
         return len(self.table)
 
     def rows(self, place: str, start: int, stop: int) -> sparse.csr_matrix:
-        """Return consecutive rows of a matrix; one thread reads at a time, but several unpack gzip.
+        """Return consecutive rows of a matrix.
 
+        One thread asks HDF5 or zarr at a time; several unpack, or read what nothing was done to.
         They may lie in memory that the next call in the same thread overwrites.
 
         Raises
@@ -80,10 +86,23 @@ class StoredCells:
         """
         matrix = self.matrices[place]
         try:
-            return read_rows(matrix, start, stop, self._buffers, self._reading)
+            plain = self._plain_matrix(place)
+            if plain is not None:
+                return plain.rows([slice(start, stop)], self._buffers)
+            return read_rows(matrix, start, stop, self._buffers, self._reading, self._borders)
         except STORE_ERRORS as error:
             with self._reading:
                 raise broken_rows(self.path, matrix, start, stop, error) from error
+
+    def names(self, start: int, stop: int) -> pd.Index:
+        """Return the names of consecutive cells, while other threads read."""
+        with self._reading:
+            return self.table.names(start, stop)
+
+    def encoded_names(self, start: int, stop: int) -> list[bytes]:
+        """Return them in UTF-8."""
+        with self._reading:
+            return self.table.encoded_names(start, stop)
 
     def some(self, runs: Sequence[slice], layer: str | None, columns: Sequence[str]) -> ad.AnnData:
         """Return runs of cells in memory: what `find_counts` looks at, and no more.
@@ -142,9 +161,16 @@ class StoredCells:
     def _runs(self, place: str, runs: Sequence[slice]) -> Any:  # noqa: ANN401
         matrix = self.matrices[place]
         try:
-            return read_runs(matrix, runs)
+            plain = self._plain_matrix(place)
+            return read_runs(matrix, runs) if plain is None else plain.rows(runs, Buffers())
         except STORE_ERRORS as error:
             raise broken_rows(self.path, matrix, runs[0].start, runs[-1].stop, error) from error
+
+    def _plain_matrix(self, place: str) -> PlainMatrix | None:
+        with self._reading:
+            if place not in self._plain:
+                self._plain[place] = PlainMatrix.of(self.matrices[place])
+            return self._plain[place]
 
 
 def layer_name(layer: str) -> str:

@@ -1,13 +1,15 @@
-"""Chunks of zarr, taken from their files as they are and unpacked by whoever needs them.
+"""Chunks of zarr, read from their files and unpacked by whoever needs them.
 
 zarr takes each chunk through an event loop, codecs and copies, which together are several times as
 long at work as what unpacks it. Stores that anndata writes need none of this.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeAlias
 
 import numcodecs  # type: ignore[import-untyped]
@@ -17,15 +19,18 @@ from numcodecs import blosc, zstd
 from zarr.codecs import BloscCodec, BytesCodec, ZstdCodec
 from zarr.storage import LocalStore
 
+from cellclassifier.data.streaming.buffers import Buffers
 from cellclassifier.data.streaming.chunks import parts_of_chunks
 
 # where the head of what Blosc packed, 16 bytes, says how many bytes it was and how many it is
 BLOSC_SIZE, BLOSC_PACKED, BLOSC_HEAD = slice(4, 8), slice(12, 16), 16
+# chunks of an array that wait for a further block
+KEPT = 2
 
 Array: TypeAlias = Any  # of zarr
 Bytes = npt.NDArray[np.uint8]
 # writes the bytes of a chunk into those given
-Unpack = Callable[[bytes, Bytes], None]
+Unpack = Callable[[Bytes, Bytes], None]
 
 
 def unpacker_of(array: Array) -> Unpack | None:
@@ -50,14 +55,50 @@ def unpacker_of(array: Array) -> Unpack | None:
     return _unpack_zstd if isinstance(codecs[0], numcodecs.Zstd | ZstdCodec) else None
 
 
+class BorderChunks:
+    """Chunks in which one block of cells ends and the next one begins, unpacked for both.
+
+    Of each array the last `KEPT` are held, for blocks are taken nearly in their order.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[Path, Border] = {}
+        self._asking = Lock()
+
+    def of(self, path: Path) -> "Border":
+        """Return the chunk of a file, which may be unpacked already; several threads may ask."""
+        with self._asking:
+            border = self._kept.pop(path, None) or Border()
+            self._kept[path] = border
+            others = [one for one in self._kept if one.parent == path.parent]
+            for one in others[:-KEPT]:
+                del self._kept[one]
+            return border
+
+
+class Border:
+    """The values of a chunk, unpacked by the first one who needs them."""
+
+    def __init__(self) -> None:
+        self._values: npt.NDArray[Any] | None = None
+        self._unpacking = Lock()
+
+    def values(self, unpack: Callable[[], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """Return them; others wait for the first one."""
+        with self._unpacking:
+            if self._values is None:
+                self._values = unpack()
+            return self._values
+
+
 @dataclass(frozen=True, eq=False)
 class ZarrChunk:
-    """A chunk as it is in its file, and where some of its values go.
+    """A chunk in its file, and where some of its values go.
 
     Parameters
     ----------
-    packed
-        The chunk.
+    path
+        The file.
     start
         The first one of its values that is wanted.
     out
@@ -66,36 +107,58 @@ class ZarrChunk:
         How many values there are in the chunk.
     unpack_bytes
         Unpacks it.
+    buffers
+        What the file is read into.
+    borders
+        Where values wait that another block may want; None unpacks them for this one alone.
     """
 
-    packed: bytes
+    path: Path
     start: int
     out: npt.NDArray[Any]
     length: int
     unpack_bytes: Unpack
+    buffers: Buffers
+    borders: BorderChunks | None = None
 
     def unpack(self) -> None:
-        """Write the values to where they go.
+        """Read the file, and write the values to where they go.
 
         Raises
         ------
         OSError
             The chunk is broken.
         """
-        is_whole = len(self.out) == self.length
-        values = self.out if is_whole else np.empty(self.length, self.out.dtype)
+        if len(self.out) == self.length:
+            self._unpack_into(self.out)
+            return
+        border = Border() if self.borders is None else self.borders.of(self.path)
+        self.out[:] = border.values(self._whole)[self.start : self.start + len(self.out)]
+
+    def _whole(self) -> npt.NDArray[Any]:
+        values = np.empty(self.length, self.out.dtype)
+        self._unpack_into(values)
+        return values
+
+    def _unpack_into(self, values: npt.NDArray[Any]) -> None:
+        with self.path.open("rb", buffering=0) as file:
+            packed = self.buffers.of("packed", os.fstat(file.fileno()).st_size, np.uint8)
+            n_read = file.readinto(packed.data)
         try:
-            self.unpack_bytes(self.packed, values.view(np.uint8))
+            self.unpack_bytes(packed[:n_read], values.view(np.uint8))
         except (RuntimeError, ValueError) as error:
             raise OSError(f"a compressed chunk cannot be unpacked: {error}") from error
-        if not is_whole:
-            self.out[:] = values[self.start : self.start + len(self.out)]
 
 
 def take_chunks(
-    array: Array, part: slice, out: npt.NDArray[Any], unpack: Unpack
+    array: Array,
+    part: slice,
+    out: npt.NDArray[Any],
+    unpack: Unpack,
+    buffers: Buffers,
+    borders: BorderChunks | None = None,
 ) -> list[ZarrChunk]:
-    """Read some values of an array that has an `unpacker_of`, and return those to be unpacked.
+    """Find some values of an array that has an `unpacker_of`, and return what is to be unpacked.
 
     Parameters
     ----------
@@ -103,16 +166,18 @@ def take_chunks(
         As in `take_deflated`. Chunks that were never written zarr fills in at once.
     unpack
         Of the array.
+    buffers, borders
+        As in `ZarrChunk`.
     """
     (length,), taken = array.chunks, []
     folder = Path(array.store.root) / array.path
     for first, own, to in parts_of_chunks(part, length, out):
-        try:
-            packed = (folder / array.metadata.encode_chunk_key((first // length,))).read_bytes()
-        except FileNotFoundError:
-            to[:] = array[own]
+        path = folder / array.metadata.encode_chunk_key((first // length,))
+        if path.exists():
+            start = own.start - first
+            taken.append(ZarrChunk(path, start, to, length, unpack, buffers, borders))
         else:
-            taken.append(ZarrChunk(packed, own.start - first, to, length, unpack))
+            to[:] = array[own]
     return taken
 
 
@@ -120,9 +185,9 @@ def _is_order_of_machine(codec: BytesCodec) -> bool:
     return codec.endian is None or codec.endian.value == sys.byteorder
 
 
-def _unpack_blosc(packed: bytes, out: Bytes) -> None:
+def _unpack_blosc(packed: Bytes, out: Bytes) -> None:
     size, of_packed = (
-        int.from_bytes(packed[part], "little") for part in (BLOSC_SIZE, BLOSC_PACKED)
+        int.from_bytes(packed[part].tobytes(), "little") for part in (BLOSC_SIZE, BLOSC_PACKED)
     )
     # Blosc itself would read beyond the end of a chunk that was cut off
     if len(packed) < max(BLOSC_HEAD, of_packed):
@@ -132,7 +197,7 @@ def _unpack_blosc(packed: bytes, out: Bytes) -> None:
     blosc.decompress(packed, out)
 
 
-def _unpack_zstd(packed: bytes, out: Bytes) -> None:
+def _unpack_zstd(packed: Bytes, out: Bytes) -> None:
     unpacked = zstd.decompress(packed)
     if len(unpacked) != len(out):
         raise ValueError(f"it has {len(unpacked):,} bytes in place of {len(out):,}")
