@@ -11,6 +11,7 @@ from cellclassifier.data.selection import order_rows
 from cellclassifier.data.tiles import TiledKernels
 from cellclassifier.errors import InputError
 from cellclassifier.networks import WideDeepPredictor
+from cellclassifier.networks.probabilities import probabilities_of
 from cellclassifier.networks.view_products import ViewProducts, log1p_scaled
 
 N_CELLS, N_MEASURED, N_PANEL = 150, 90, 50
@@ -186,8 +187,8 @@ def test_who_looks_beside_sees_each_cell_in_the_order_of_the_panel(
     predict, places = network.on_counts(target, None), np.arange(1, N_PANEL + 1)
     seen = np.empty((N_CELLS, 5), np.float32)
 
-    def weigh(rows, panel, logits):
-        seen[rows] = logits
+    def weigh(rows, panel, probabilities):
+        seen[rows] = probabilities
         of_panel = sparse.csr_matrix(tuple(panel), (rows.stop - rows.start, N_PANEL))
         assert of_panel.has_sorted_indices
         return of_panel @ places
@@ -196,8 +197,11 @@ def test_who_looks_beside_sees_each_cell_in_the_order_of_the_panel(
     aligned = np.zeros((N_CELLS, N_PANEL))
     aligned[:, target[target >= 0]] = counts.toarray()[:, target >= 0]
     np.testing.assert_array_equal(said.beside, aligned @ places)
-    np.testing.assert_array_equal(seen, said.logits)
-    assert predict(counts, scales[:, -1]).beside is None
+    np.testing.assert_array_equal(seen, said.probabilities)
+    np.testing.assert_array_equal(seen, probabilities_of(said.logits))
+    alone = predict(counts, scales[:, -1])
+    assert alone.beside is None
+    assert alone.probabilities is None
 
 
 def test_no_cells_have_no_logits(network, counts, target):
