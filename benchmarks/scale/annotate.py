@@ -5,7 +5,8 @@
 
 Reading goes through all blocks and does nothing with them: "read" with the reader that
 `annotate_file` uses, "read by anndata" with anndata's `sparse_dataset(...)[start:stop]`, on which
-that one is built; it differs for HDF5, where it reads into the same memory again and again. Each
+that one is built; it differs for HDF5, where it reads into the same memory again and again. "Not
+judged" is by the same model without prediction sets, novelty and status. Each
 run is a process of its own, the kinds of work in turn, so that what else the machine
 does meets all of them; seconds are those of the work alone, without imports and the loading of the
 model, which are the same for any number of cells. Rows go to benchmarks/results/scale.jsonl: the
@@ -27,9 +28,17 @@ from record import Row, provenance, save
 
 RESULTS = "scale.jsonl"
 # what is measured, and what it writes
-WORK = {"read by anndata": None, "read": None, "annotations": "named.csv", "copy": "named"}
+NOT_JUDGED = "annotations, not judged"
+WORK = {
+    "read by anndata": None,
+    "read": None,
+    NOT_JUDGED: "named.csv",
+    "annotations": "named.csv",
+    "copy": "named",
+}
 MEASURE = """
 import json, re, resource, sys, time
+from dataclasses import replace
 from pathlib import Path
 work, cells, model, out, block_cells = sys.argv[1:]
 def peak_mb():  # not ru_maxrss, which begins with that of the process that started this one
@@ -40,6 +49,8 @@ from cellclassifier.classifier.streaming import Streaming, annotate_file
 from cellclassifier.data.streaming import open_cells
 streaming = Streaming(block_cells=int(block_cells) or None)
 classifier = None if "read" in work else cc.CellTypeClassifier.load(model)
+if "not judged" in work:
+    classifier.manifest_ = replace(classifier.manifest_, conformal=None, novelty=None)
 base, start, cpu = peak_mb(), time.perf_counter(), time.process_time()
 if "read" in work:
     stored = open_cells(cells)
