@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from cellclassifier.evaluation import ReliabilityCurve
 
@@ -77,6 +78,29 @@ def test_scores_beside_one_another_stand_in_the_results(method):
     assert len(abroad) == 10
     expected = [np.mean(sizes), *off, min(abroad)]
     assert numbers(method) == pytest.approx(expected, abs=6e-4)
+
+
+def test_what_chance_makes_of_the_coverage_of_types():
+    """How many types would be off, were their coverage right: as many as are, or more."""
+    sizes = []
+    for task in HOME:
+        cells = {}
+        for row in rows_of(task):
+            for name, n in zip(row["types"], row["n_cells_per_type"], strict=True):
+                cells[name] = cells.get(name, 0) + n
+        sizes += [n for n in cells.values() if n >= MIN_TEST_CELLS]
+    expected = []
+    for wanted in (0.8, 0.9, 0.95):
+        within = [
+            binom.cdf(np.floor((wanted + 0.05) * n + 1e-9), n, wanted)
+            - binom.cdf(np.ceil((wanted - 0.05) * n - 1e-9) - 1, n, wanted)
+            for n in sizes
+        ]
+        expected.append(len(sizes) - sum(within))
+        assert n_types_off(wanted, "best-first") <= expected[-1] + 2
+    text = " ".join(RECORD.read_text(encoding="utf-8").split())
+    said = "{:.1f} of them would be off at 80 % by chance, {:.1f} at 90 % and {:.1f} at 95 %"
+    assert said.format(*expected) in text
 
 
 def pooled_error(rows):
