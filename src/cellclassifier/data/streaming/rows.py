@@ -15,7 +15,6 @@ from cellclassifier.data.counts.matrices import DENSE_VALUES, WIDENED
 from cellclassifier.data.formats.on_disk import NUMERIC_KINDS
 from cellclassifier.data.streaming.buffers import Buffers
 from cellclassifier.data.streaming.deflated import Deflated, is_deflated, take_deflated
-from cellclassifier.data.streaming.plain_chunks import is_plain, read_plain
 from cellclassifier.data.streaming.zarr_chunks import (
     BorderChunks,
     ZarrChunk,
@@ -140,10 +139,7 @@ def _taker_of(
 
 
 def _take_h5(array: Any, part: slice, out: npt.NDArray[Any]) -> Sequence[Packed]:  # noqa: ANN401
-    if is_plain(array):
-        read_plain(array, part, out)
-    else:
-        array.read_direct(out, part)
+    array.read_direct(out, part)
     return []
 
 
