@@ -30,6 +30,15 @@ def test_a_larger_value_is_never_less_surprising(values, data):
     assert np.isfinite(found).all()
 
 
+def test_values_next_to_zero_do_not_overflow():
+    """Two knots that differ by less than the smallest normal number have no slope between them."""
+    near = [0.0, 2.2250738585072014e-308, -2.225073858507e-311]
+    tail = Tail.of(np.array(near + 23 * [1.0] + 24 * [-1.0]))
+    found = tail.surprise(np.array([-1.0, 0.0, 0.0, 1.0]))
+    assert np.isfinite(found).all()
+    assert (np.diff(found) >= 0).all()
+
+
 def test_values_beyond_all_that_were_seen_do_not_tie():
     values = np.random.default_rng(0).exponential(size=1000)
     beyond = np.sort(np.random.default_rng(1).uniform(values.max(), 50 * values.max(), 1000))

@@ -279,7 +279,8 @@ def _fit(expression: sparse.csr_matrix) -> tuple[Floats, Floats, Floats]:
 def principal_axes(expression: sparse.csr_matrix) -> Floats:
     """Return the axes that `GeneFactors` has of these cells, (n_axes, n_panel), float32.
 
-    >>> principal_axes(sparse.csr_matrix(np.float32([[0, 0], [3, 4], [6, 8]]))).round(1).tolist()
+    >>> axes = principal_axes(sparse.csr_matrix(np.float32([[0, 0], [3, 4], [6, 8]])))
+    >>> axes.astype(float).round(3).tolist()
     [[0.6, 0.8]]
     """
     axes, _ = _principal(expression, float(_gene_variances(expression).max()))

@@ -15,6 +15,8 @@ SURPRISES = -np.log1p(-SHARES)
 # an exponential tail of this mean at least, relative to the size of the values
 MIN_TAIL = 1e-6
 MAX_SIZE = 1e12
+# nearer to zero, a value is zero: no two knots are so near each other that a slope overflows
+SMALLEST = 1e-200
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,6 +48,7 @@ class Tail:
         """Learn from known cells' values, (n_cells,), one or more."""
         wide = values.astype(np.float64)
         knots = np.quantile(wide, SHARES)
+        knots[np.abs(knots) < SMALLEST] = 0
         above = wide[wide > knots[-1]] - knots[-1]
         least = MIN_TAIL * max(1.0, float(np.abs(wide).max()))
         return cls(np.append(knots, max(float(above.mean()) if len(above) else 0.0, least)))
