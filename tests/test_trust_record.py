@@ -52,18 +52,24 @@ def test_coverage_at_home_stands_in_the_results(task):
     assert np.abs(np.array(expected[:3]) - (0.8, 0.9, 0.95)).max() < 0.02
 
 
+def cells_of_types(task):
+    """Return how many test cells each type has in all folds."""
+    cells = {}
+    for row in rows_of(task):
+        for name, n in zip(row["types"], row["n_cells_per_type"], strict=True):
+            cells[name] = cells.get(name, 0) + n
+    return cells
+
+
 def n_types_off(wanted, method):
     about = {"method": method, "keep_best": False, "wanted": wanted}
     off = 0
     for task in HOME:
-        held, cells = {}, {}
+        held, cells = {}, cells_of_types(task)
         for row in rows_of(task):
             one = next(one for one in row["sets"] if about.items() <= one.items())
-            for name, n_held, n in zip(
-                row["types"], one["n_held_per_type"], row["n_cells_per_type"], strict=True
-            ):
+            for name, n_held in zip(row["types"], one["n_held_per_type"], strict=True):
                 held[name] = held.get(name, 0) + n_held
-                cells[name] = cells.get(name, 0) + n
         large = [name for name in cells if cells[name] >= MIN_TEST_CELLS]
         off += sum(abs(held[name] / cells[name] - wanted) > 0.05 for name in large)
     return off
@@ -82,13 +88,7 @@ def test_scores_beside_one_another_stand_in_the_results(method):
 
 def test_what_chance_makes_of_the_coverage_of_types():
     """How many types would be off, were their coverage right: as many as are, or more."""
-    sizes = []
-    for task in HOME:
-        cells = {}
-        for row in rows_of(task):
-            for name, n in zip(row["types"], row["n_cells_per_type"], strict=True):
-                cells[name] = cells.get(name, 0) + n
-        sizes += [n for n in cells.values() if n >= MIN_TEST_CELLS]
+    sizes = [n for task in HOME for n in cells_of_types(task).values() if n >= MIN_TEST_CELLS]
     expected = []
     for wanted in (0.8, 0.9, 0.95):
         within = [
@@ -145,10 +145,15 @@ def test_every_method_that_does_not_see_the_cells_is_off_where_the_labels_disagr
 NOVELTY_SCORES = ("novelty", "entropy", "1 - top", "kNN distance", "logistic 1 - top")
 
 
-def test_novelty_stands_in_the_results():
+def novelty_and_rows():
+    """Return the record on novelty, and all rows of its benchmark."""
     record = (ROOT / "docs" / "decisions" / "0025-novelty.md").read_text(encoding="utf-8")
     lines = (ROOT / "benchmarks" / "results" / "trust_novelty.jsonl").read_text(encoding="utf-8")
-    rows = [json.loads(line) for line in lines.splitlines()]
+    return record, [json.loads(line) for line in lines.splitlines()]
+
+
+def test_novelty_stands_in_the_results():
+    record, rows = novelty_and_rows()
     rows = [row for row in rows if row["task"] == "zheng_sorted_facs"]
     types = {row["unseen"] for row in rows}
     assert len(types) == 12
@@ -160,9 +165,7 @@ def test_novelty_stands_in_the_results():
 
 
 def test_as_many_known_cells_are_called_unknown_as_are_allowed():
-    record = (ROOT / "docs" / "decisions" / "0025-novelty.md").read_text(encoding="utf-8")
-    lines = (ROOT / "benchmarks" / "results" / "trust_novelty.jsonl").read_text(encoding="utf-8")
-    rows = [json.loads(line) for line in lines.splitlines()]
+    record, rows = novelty_and_rows()
     means = {}
     for task in ("zheng_sorted_facs", "baron_pancreas", "cbmc_citeseq"):
         own = [row for row in rows if row["task"] == task and row["score"] == "novelty"]

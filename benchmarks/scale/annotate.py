@@ -28,11 +28,10 @@ from record import Row, provenance, save
 
 RESULTS = "scale.jsonl"
 # what is measured, and what it writes
-NOT_JUDGED = "annotations, not judged"
 WORK = {
     "read by anndata": None,
     "read": None,
-    NOT_JUDGED: "named.csv",
+    "annotations, not judged": "named.csv",
     "annotations": "named.csv",
     "copy": "named",
 }

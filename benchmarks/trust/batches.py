@@ -49,6 +49,7 @@ from cellclassifier.errors import InputWarning
 from cellclassifier.training import trainer
 from cellclassifier.training.examples import Examples
 from cellclassifier.training.stacking import opinions, train_by_stacking
+from cellclassifier.training.stacking.opinions import map_of_logits
 
 Cells = Any  # AnnData has no types
 BATCH_KEY = "batch"
@@ -200,10 +201,6 @@ def by_root_of_batches(examples: Examples, *others: Any) -> Any:  # noqa: ANN401
     )
     weights *= (before / np.maximum(after, np.finfo(float).tiny))[examples.codes]
     return train_by_stacking(replace(examples, cell_weights=weights.astype(np.float32)), *others)
-
-
-# as the module itself names it
-map_of_logits: Callable[..., Any] = opinions.map_of_logits
 
 
 def by_cells(logits: Any, codes: Any, sample: Any, rng: Any, _: Any) -> Any:  # noqa: ANN401  (arrays)

@@ -12,16 +12,16 @@ from statistics import fmean
 import numpy as np
 import numpy.typing as npt
 from leaderboard import OURS, Scores, by_task, newest
-from peer_table import BEGIN as BEGIN_OF_PEERS
-from peer_table import END
+from peer_table import write_between_markers
 from record import RESULTS, ROOT, Row
 from rows import Rows
+from sets import together
 from tasks import SEED, TASKS
 
 from cellclassifier.evaluation import ReliabilityCurve
 
 PAGE = ROOT / "docs" / "trust.md"
-BEGIN = BEGIN_OF_PEERS.replace("accuracy/peer_table", "trust/believed")
+MARKER = "<!-- table of benchmarks/trust/believed.py -->"
 COLUMNS = (
     "task",
     "cells",
@@ -63,11 +63,7 @@ class Believed:
 
 def main() -> None:
     """Write the table into the page."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    PAGE.write_text(
-        f"{before}{BEGIN}\n{table(believed())}{END}{rest.split(END)[1]}", encoding="utf-8"
-    )
+    write_between_markers(PAGE, table(believed()), MARKER)
     print(f"wrote the table of {PAGE.relative_to(ROOT)}")
 
 
@@ -103,19 +99,6 @@ def believed_of(task: str, rows: list[Row], scores: Scores) -> Believed:
         over_cells([coverage_of(row) for row in rows]),
         over_cells([row["unknown"] for row in rows]),
     )
-
-
-def together(curves: list[ReliabilityCurve]) -> ReliabilityCurve:
-    """Return the curve of the cells of several."""
-    sizes = np.array([curve.n_cells for curve in curves])
-    n_cells = sizes.sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        confidence, accuracy = (
-            np.nansum(sizes * np.array([getattr(curve, name) for curve in curves]), axis=0)
-            / n_cells
-            for name in ("confidence", "accuracy")
-        )
-    return ReliabilityCurve(n_cells, confidence, accuracy)
 
 
 def drawn_errors(curve: ReliabilityCurve) -> npt.NDArray[np.float64]:

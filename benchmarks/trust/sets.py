@@ -72,26 +72,32 @@ def reliability_of_tasks(rows: list[Row]) -> pd.DataFrame:
     for task in dict.fromkeys(row["task"] for row in rows):
         own = [row for row in rows if row["task"] == task]
         curves = [ReliabilityCurve.from_json(row["reliability"]) for row in own]
-        sizes = np.sum([curve.n_cells for curve in curves], axis=0)
-        off = [
-            np.nan_to_num(curve.n_cells * (curve.accuracy - curve.confidence)) for curve in curves
-        ]
+        sizes = [row["n_cells"] for row in own]
         found.append(
             {
                 "task": task,
-                "ece of all folds": float(np.abs(np.sum(off, axis=0)).sum() / sizes.sum()),
+                "ece of all folds": together(curves).ece,
                 "mean ece": np.mean([row["ece"] for row in own]),
                 "mean if calibrated": np.mean([row["ece_if_calibrated"]["mean"] for row in own]),
-                "log_loss": np.average(
-                    [row["log_loss"] for row in own], weights=[r["n_cells"] for r in own]
-                ),
+                "log_loss": np.average([row["log_loss"] for row in own], weights=sizes),
                 "accuracy_at_90": np.mean([row["accuracy_at_90"] for row in own]),
-                "called unknown": np.average(
-                    [row["unknown"] for row in own], weights=[r["n_cells"] for r in own]
-                ),
+                "called unknown": np.average([row["unknown"] for row in own], weights=sizes),
             }
         )
     return pd.DataFrame(found).round(4)
+
+
+def together(curves: list[ReliabilityCurve]) -> ReliabilityCurve:
+    """Return the curve of the cells of several."""
+    sizes = np.array([curve.n_cells for curve in curves])
+    n_cells = sizes.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        confidence, accuracy = (
+            np.nansum(sizes * np.array([getattr(curve, name) for curve in curves]), axis=0)
+            / n_cells
+            for name in ("confidence", "accuracy")
+        )
+    return ReliabilityCurve(n_cells, confidence, accuracy)
 
 
 def over_folds(rows: list[Row]) -> pd.DataFrame:

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from believed import BEGIN, END, PAGE, believed, drawn_errors, table, together
+from believed import MARKER, PAGE, believed, drawn_errors, table
+from peer_table import END
+from sets import together
 
 from cellclassifier.evaluation import ReliabilityCurve
 
@@ -14,7 +16,7 @@ def found():
 
 def test_the_table_stands_on_the_page(found):
     text = PAGE.read_text(encoding="utf-8")
-    assert text.split(BEGIN)[1].split(END)[0].strip() == table(found).strip()
+    assert text.split(MARKER)[1].split(END)[0].strip() == table(found).strip()
     assert len(found) == 16
 
 

@@ -5,6 +5,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 from scipy.special import softmax
 
 from cellclassifier.classifier.panel import Genes, choose_panel
@@ -284,8 +285,9 @@ def _trust(
     codes = cells.codes
     conformal = ConformalScores.of(held_out.probabilities, codes[held_out.rows])
     rows = _known_rows(codes, held_out.rows, seed)
+    expression = cells.expression[rows]
     known = CellEvidence(
-        np.asarray(cells.expression[rows] @ axes.T, dtype=np.float32),
+        np.asarray(expression @ axes.T, dtype=np.float32),
         held_out.probabilities[:0],
         None,
         cells.counts[rows],
@@ -301,15 +303,15 @@ def _trust(
         far,
         seed,
         TypeRates.of_totals(totals),
-        None if far is None else _trial(cells.expression, rows, ~np.isin(rows, record.apart)),
+        None if far is None else _trial(expression, ~np.isin(rows, record.apart)),
     )
     return conformal, novelty
 
 
-def _trial(expression: Expression, rows: Rows, is_in: npt.NDArray[np.bool_]) -> Trial:
+def _trial(expression: sparse.csr_matrix, is_in: npt.NDArray[np.bool_]) -> Trial:
     """Return where cells lie on axes that some of them are marked to make."""
-    axes = principal_axes(expression[rows[is_in]])
-    return Trial(np.asarray(expression[rows] @ axes.T, dtype=np.float32), is_in)
+    axes = principal_axes(expression[is_in])
+    return Trial(np.asarray(expression @ axes.T, dtype=np.float32), is_in)
 
 
 def _known_rows(codes: npt.NDArray[np.int32], held_out: Rows, seed: int) -> Rows:
@@ -330,12 +332,8 @@ def _known_rows(codes: npt.NDArray[np.int32], held_out: Rows, seed: int) -> Rows
 
 def _among(held_out: HeldOutCells, rows: Rows) -> HeldOutCells:
     """Return those of the cells that are among `rows`, by their places there."""
-    there = np.isin(held_out.rows, rows)
-    places = np.searchsorted(rows, held_out.rows[there])
-    plain = held_out.plain_probabilities
-    return HeldOutCells(
-        places, held_out.probabilities[there], None if plain is None else plain[there]
-    )
+    there = held_out.some(np.isin(held_out.rows, rows))
+    return there._replace(rows=np.searchsorted(rows, there.rows))
 
 
 def _probabilities(held_out: HeldOut, plain: HeldOut | None) -> HeldOutCells:

@@ -118,20 +118,12 @@ class NoveltyModel:
         if far is not None and len(far.rows) >= MIN_CELLS:
             both = np.isin(rows, far.rows)
             far_doubt = doubt(far.probabilities, far.plain_probabilities)
-        found = Unusual(
-            distances - DEPTH_SHARE * depth[0].expected(library_size),
-            doubt(probabilities, plain),
-            unexpected - depth[1].expected(library_size),
-            far_doubt,
-        )
+        distances, unexpected = _beyond_depth(depth, distances, unexpected, library_size)
+        found = Unusual(distances, doubt(probabilities, plain), unexpected, far_doubt)
         unseen = None
         if trial is not None and trial.scores.size and far_doubt is not None:
-            unseen = trial.measure(known, codes, held_out.some(both), seed)
-            library_size = library_size[both]
-            unseen = (
-                unseen[0] - DEPTH_SHARE * depth[0].expected(library_size),
-                unseen[1] - depth[1].expected(library_size),
-            )
+            measured = trial.measure(known, codes, held_out.some(both), seed)
+            unseen = _beyond_depth(depth, *measured, library_size[both])
         components = np.ascontiguousarray(axes.T @ whitening)
         surprises = Surprises.of(found, both, unseen)
         return cls(components, whitened[chosen], rates, depth, surprises)
@@ -202,17 +194,32 @@ class NoveltyDetector:
         in twenty. It depends on no other cell, nor on the number of threads.
         """
         model = self.model
-        of_distance, of_unexpected = (curve.expected(cells.library_size) for curve in model.depth)
         far, plain = cells.far_probabilities, cells.plain_probabilities
-        distances = log_distances(self.neighbours, cells.embedding, n_threads=n_threads)
+        distances, unexpected = _beyond_depth(
+            model.depth,
+            log_distances(self.neighbours, cells.embedding, n_threads=n_threads),
+            log_unexpected(cells, self.unexpected, n_threads),
+            cells.library_size,
+        )
         found = Unusual(
-            distances - DEPTH_SHARE * of_distance,
+            distances,
             doubt(cells.probabilities, plain),
-            log_unexpected(cells, self.unexpected, n_threads) - of_unexpected,
+            unexpected,
             None if far is None else doubt(far, plain),
         )
         novelty: Floats = model.surprises.novelty(found).astype(np.float32)
         return novelty
+
+
+def _beyond_depth(
+    depth: tuple[DepthCurve, DepthCurve],
+    distances: Floats64,
+    unexpected: Floats64,
+    library_size: npt.NDArray[np.floating],
+) -> tuple[Floats64, Floats64]:
+    """Return both without what is usual of cells as deep as these, (n_cells,)."""
+    of_distance, of_unexpected = (curve.expected(library_size) for curve in depth)
+    return distances - DEPTH_SHARE * of_distance, unexpected - of_unexpected
 
 
 def _checked(

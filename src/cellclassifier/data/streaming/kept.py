@@ -110,18 +110,21 @@ class KeptBlocks:
     def rows(self, keys: Sequence[str]) -> Iterator[list[npt.NDArray[Any]]]:
         """Yield several arrays of each block, in order."""
         for number in range(len(self.bounds)):
-            with np.load(self.folder / BLOCK.format(number), allow_pickle=False) as arrays:
+            with self._open(number) as arrays:
                 yield [arrays[key] for key in keys]
 
     def block(self, number: int) -> Arrays:
         """Return all arrays of a block."""
-        with np.load(self.folder / BLOCK.format(number), allow_pickle=False) as arrays:
+        with self._open(number) as arrays:
             return dict(arrays)
 
     def keys(self) -> list[str]:
         """Return the names of the arrays of a block."""
-        with np.load(self.folder / BLOCK.format(0), allow_pickle=False) as arrays:
+        with self._open(0) as arrays:
             return list(arrays.files)
+
+    def _open(self, number: int) -> Any:  # noqa: ANN401  (a file of NumPy)
+        return np.load(self.folder / BLOCK.format(number), allow_pickle=False)
 
     def whole(self, key: str) -> npt.NDArray[Any]:
         """Return an array of all cells."""

@@ -20,6 +20,7 @@ from scipy import sparse
 
 from cellclassifier.data.streaming.buffers import Buffers
 from cellclassifier.data.streaming.chunks import filters_of
+from cellclassifier.data.streaming.runs import Runs
 
 # what reads a file as it lies on the disk
 PLAIN_DRIVER = "sec2"
@@ -158,20 +159,14 @@ class PlainMatrix:
         OSError
             The file is shorter than it was, or cannot be read.
         """
-        ends = [self._ends_of(run) for run in runs]
-        starts = np.cumsum([0, *(int(run_ends[-1] - run_ends[0]) for run_ends in ends)])
-        arrays = []
+        laid_out, arrays = Runs.of([self._ends_of(run) for run in runs]), []
         for name, array in (("data", self.data), ("indices", self.indices)):
-            values = buffers.of(name, int(starts[-1]), array.dtype)
-            for run_ends, start, stop in zip(ends, starts[:-1], starts[1:], strict=True):
-                array.read(slice(int(run_ends[0]), int(run_ends[-1])), values[start:stop])
+            values = buffers.of(name, laid_out.n_values, array.dtype)
+            for part, place in zip(laid_out.parts, laid_out.places, strict=True):
+                array.read(part, values[place])
             arrays.append(values)
-        shifted = [
-            run_ends[1:] - run_ends[0] + start
-            for run_ends, start in zip(ends, starts[:-1], strict=True)
-        ]
-        indptr = np.concatenate([starts[:1], *shifted])
-        return sparse.csr_matrix((*arrays, indptr), shape=(len(indptr) - 1, self.n_columns))
+        shape = len(laid_out.indptr) - 1, self.n_columns
+        return sparse.csr_matrix((*arrays, laid_out.indptr), shape=shape)
 
     def _ends_of(self, run: slice) -> npt.NDArray[np.int64]:
         ends = np.empty(run.stop - run.start + 1, self.indptr.dtype)

@@ -15,6 +15,7 @@ from cellclassifier.data.counts.matrices import DENSE_VALUES, WIDENED
 from cellclassifier.data.formats.on_disk import NUMERIC_KINDS
 from cellclassifier.data.streaming.buffers import Buffers
 from cellclassifier.data.streaming.deflated import Deflated, is_deflated, take_deflated
+from cellclassifier.data.streaming.runs import Runs
 from cellclassifier.data.streaming.zarr_chunks import (
     BorderChunks,
     ZarrChunk,
@@ -74,7 +75,7 @@ def read_runs(matrix: Any, runs: Sequence[slice]) -> Any:  # noqa: ANN401
 
 
 class _Taken(NamedTuple):
-    """Runs of rows, but for what is packed."""
+    """Rows, but for what is packed."""
 
     values: Mapping[str, npt.NDArray[Any]]
     indptr: npt.NDArray[np.int64]
@@ -106,22 +107,17 @@ def _take(
 ) -> _Taken:
     indptr = matrix.group["indptr"]
     ends = [indptr[run.start : run.stop + 1].astype(np.int64) for run in runs]
-    parts = [np.s_[int(run_ends[0]) : int(run_ends[-1])] for run_ends in ends]
-    starts = np.cumsum([0, *(part.stop - part.start for part in parts)])
+    laid_out = Runs.of(ends)
     values: dict[str, npt.NDArray[Any]] = {}
     packed: list[Packed] = []
     for name in ("data", "indices"):
         array = matrix.group[name]
         take = _taker_of(array, buffers, borders)
-        values[name] = buffers.of(name, int(starts[-1]), array.dtype)
-        for part, start, stop in zip(parts, starts[:-1], starts[1:], strict=True):
-            if stop > start:
-                packed += take(array, part, values[name][start:stop])
-    shifted = [
-        run_ends[1:] - run_ends[0] + start
-        for run_ends, start in zip(ends, starts[:-1], strict=True)
-    ]
-    return _Taken(values, np.concatenate([starts[:1], *shifted]), matrix.shape[1], packed)
+        values[name] = buffers.of(name, laid_out.n_values, array.dtype)
+        for part, place in zip(laid_out.parts, laid_out.places, strict=True):
+            if part.stop > part.start:
+                packed += take(array, part, values[name][place])
+    return _Taken(values, laid_out.indptr, matrix.shape[1], packed)
 
 
 def _taker_of(

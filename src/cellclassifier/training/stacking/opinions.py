@@ -140,7 +140,7 @@ def _most_cells(n_members: int, n_types: int) -> int:
     return MAX_MEMBER_LOGITS // (n_members * n_types)
 
 
-def _cells_of_known_types(codes: npt.NDArray[np.int32], folds: list[tuple[Rows, Rows]]) -> Rows:
+def _cells_of_known_types(codes: npt.NDArray[np.int32], folds: Folds) -> Rows:
     """Return the cells whose type the members trained without them have seen, ascending."""
     return np.sort(
         np.concatenate([apart[np.isin(codes[apart], codes[kept])] for kept, apart in folds])
@@ -150,7 +150,7 @@ def _cells_of_known_types(codes: npt.NDArray[np.int32], folds: list[tuple[Rows, 
 def _out_of_fold(
     examples: Examples,
     rows: Rows,
-    folds: list[tuple[Rows, Rows]],
+    folds: Folds,
     by_fold: list[list[Fit]],
     towers: Towers,
 ) -> Floats:
