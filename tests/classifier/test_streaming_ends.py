@@ -1,5 +1,6 @@
 """Files that are not what they seem, and work that is cut off: what is said, and what is kept."""
 
+import os
 import warnings
 
 import numpy as np
@@ -178,6 +179,20 @@ def test_a_file_that_changes_meanwhile_is_refused(classifier, cells, tmp_path, k
 
     with pytest.raises(InputError, match=r"changed while it was read.*nothing was written"):
         annotate_file(classifier, path, out, streaming=in_blocks_of(50, watch=touch))
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_file_that_is_cut_off_meanwhile_has_changed_and_is_not_broken(
+    classifier, cells, tmp_path
+):
+    path, out = write(cells, tmp_path / "cells.h5ad"), tmp_path / "named.h5ad"
+
+    def cut_off(n_done, _):
+        if n_done == 50:
+            os.truncate(path, 100)
+
+    with pytest.raises(InputError, match=r"changed while it was read.*nothing was written"):
+        annotate_file(classifier, path, out, streaming=in_blocks_of(50, watch=cut_off))
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 

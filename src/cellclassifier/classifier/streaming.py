@@ -189,9 +189,9 @@ def annotate_file(
             else:
                 job = Job.of(classifier, asked, annotator.shifted.shift, kept, before)
                 parts = named_on_dask(streaming.dask, job, kept.missing())
-            _watch(parts, kept, streaming.watch)
-            results, said = with_votes(results, vote, annotator.view, annotator.settled)
-            _check_unchanged(path, before, kept)
+            with _of_one_file(path, before, kept):
+                _watch(parts, kept, streaming.watch)
+                results, said = with_votes(results, vote, annotator.view, annotator.settled)
             writing.finish(results)
         return replace(_end(target, named, annotator.settled, gathered, advice), vote=said)
 
@@ -286,6 +286,17 @@ def _kept_on_failure(kept: KeptBlocks) -> Iterator[None]:
     except BaseException:
         kept.remove_if_empty()
         raise
+
+
+@contextmanager
+def _of_one_file(path: Path, before: Mapping[str, str | int], kept: KeptBlocks) -> Iterator[None]:
+    """Have all that is read come from one file; what looks broken in one that changes is not."""
+    try:
+        yield
+    except InputError:
+        _check_unchanged(path, before, kept)
+        raise
+    _check_unchanged(path, before, kept)
 
 
 def _check_unchanged(path: Path, before: Mapping[str, str | int], kept: KeptBlocks) -> None:
