@@ -5,11 +5,16 @@ from typing import Any
 
 import numba
 from llvmlite import binding  # type: ignore[import-untyped]
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 Function = Callable[..., Any]
 # 32 of 64 bytes each, and instructions that leave lanes out
 HAS_WIDE_REGISTERS = bool(binding.get_host_cpu_features().get("avx512f", False))
+
+# what numba knows of Python is loaded with it, and not in the midst of the first cells' work
+cpu_target.typing_context.refresh()
+cpu_target.target_context.refresh()
 
 
 def compiled(*, contract: bool = False) -> Callable[[Function], Function]:
