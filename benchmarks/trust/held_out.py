@@ -17,9 +17,10 @@ from record import measured_commit
 from tasks import LABELS_KEY, LIBRARY_SIZE_KEY, SEED, Task
 
 import cellclassifier as cc
-from cellclassifier.classifier.shifting import predict_shifted
+from cellclassifier.classifier.shifting import adapt
 from cellclassifier.classifier.trusting import TrustSettings
 from cellclassifier.classifier.view import ModelView
+from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.training import trainer
 from cellclassifier.training.stacking import train_by_stacking
 
@@ -110,5 +111,5 @@ def logits_of(
     """Return the logits of cells, (n_cells, n_types), and the shift that they were named for."""
     raw = cc.find_counts(cells, library_size_key=size_key)
     view = ModelView.of(classifier.manifest_, raw, map_orthologs=False)
-    said, shift = predict_shifted(view, classifier.predictor(), None)
-    return said.logits, float(shift or 0.0)
+    adapted = adapt(view, classifier.predictor(), None)
+    return adapted.predict(raw, n_cores()).logits, float(adapted.shift or 0.0)

@@ -149,7 +149,7 @@ def test_counts_compared_beside_the_network_or_after_it_give_the_same_novelty(
     classifier, abroad, monkeypatch
 ):
     beside = classifier.classify(abroad).trust
-    monkeypatch.setattr("cellclassifier.classifier.shifting._comparison", lambda *_: None)
+    monkeypatch.setattr("cellclassifier.classifier.last_layer._comparison", lambda *_: None)
     after = classifier.classify(abroad).trust
     np.testing.assert_array_equal(beside.novelty, after.novelty)
     np.testing.assert_array_equal(beside.status, after.status)

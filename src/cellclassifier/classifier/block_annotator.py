@@ -101,7 +101,7 @@ class BlockAnnotator:
         match = match_genes(settled.genes, manifest.panel, map_orthologs=asked.map_orthologs)
         view = ModelView(manifest, sample, settled.spread(match))
         shifted = adapt(view, classifier.predictor(), asked.shift, judged=True)
-        return cls(settled, view, shifted, Judge.of(view, asked.trust, shifted.shift))
+        return cls(settled, view, shifted, shifted.judge(view, asked.trust))
 
     @property
     def sample(self) -> RawCounts:

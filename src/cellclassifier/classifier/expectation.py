@@ -1,11 +1,9 @@
 """The accuracy to expect on cells of other genes and another depth."""
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 
-from cellclassifier.data import AlignedCounts, total_counts
+from cellclassifier.classifier.validation_cells import cut_down, share_kept
 from cellclassifier.evaluation import ExpectedAccuracy
 from cellclassifier.modelfile import Manifest
 from cellclassifier.modelfile.sample import ValidationSample
@@ -49,8 +47,7 @@ def expect_accuracy(
     """
     moments = None if manifest.adaptation is None else manifest.adaptation.moments
     network = choose_predictor(_before_refit(model, sample), "keras", moments)
-    depth = float(np.median(sample.library_size))
-    kept = min(1.0, median_library_size / depth) if depth else 1.0
+    kept = share_kept(sample, median_library_size)
     rng = np.random.default_rng(seed)
     everything = np.ones_like(measured)
     as_trained = _accuracy(network, manifest, sample, everything, 1.0, rng)
@@ -81,28 +78,7 @@ def _accuracy(
     kept: float,
     rng: np.random.Generator,
 ) -> float:
-    thinned, stand_in = _thinned(sample, measured, kept, rng), None
-    if manifest.factors is not None:
-        stand_in = manifest.factors.stand_in(measured)
-        factor = manifest.factors.library_factor(measured)
-        thinned = replace(thinned, library_size=thinned.library_size * factor)
+    thinned = cut_down(manifest, sample, measured, kept, rng)
+    stand_in = None if manifest.factors is None else manifest.factors.stand_in(measured)
     logits = predict(manifest.normalisation.apply(thinned), stand_in)
     return float((logits.argmax(axis=1) == sample.codes).mean())
-
-
-def _thinned(
-    sample: ValidationSample,
-    measured: npt.NDArray[np.bool_],
-    kept: float,
-    rng: np.random.Generator,
-) -> AlignedCounts:
-    counts = sample.counts.copy()
-    outside = np.maximum(sample.library_size - total_counts(counts), 0)
-    counts.data[~measured[counts.indices]] = 0
-    if kept < 1:
-        counts.data = rng.binomial(np.rint(counts.data).astype(np.int64), kept).astype(np.float32)
-        outside = rng.binomial(np.rint(outside).astype(np.int64), kept)
-    counts.eliminate_zeros()
-    # a cell that lost everything still needs a library size to divide by
-    library_size = np.maximum(total_counts(counts) + outside, 1.0)
-    return AlignedCounts(counts, library_size, float(measured.mean()))

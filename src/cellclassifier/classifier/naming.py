@@ -1,8 +1,9 @@
 """Cells in memory, named: with what their names are worth, or in less time without."""
 
-from cellclassifier.classifier.shifting import predict_shifted
-from cellclassifier.classifier.trusting import Judge, TrustSettings, unjudged
+from cellclassifier.classifier.shifting import adapt
+from cellclassifier.classifier.trusting import TrustSettings, unjudged
 from cellclassifier.classifier.view import ModelView
+from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.networks import Predictor
 from cellclassifier.predictions import Predictions
 
@@ -17,8 +18,8 @@ def name_cells(view: ModelView, predict: Predictor) -> Predictions:
     predict
         The network; where its model adapts, it is adapted to the shift that is measured on them.
     """
-    said, shift = predict_shifted(view, predict, None)
-    return unjudged(view, view.raw, said, shift)
+    shifted = adapt(view, predict, None)
+    return unjudged(view, view.raw, shifted.predict(view.raw, n_cores()), shifted.shift)
 
 
 def judge_cells(
@@ -40,5 +41,5 @@ def judge_cells(
     InputError
         `shift` is negative or not a number.
     """
-    said, shift = predict_shifted(view, predict, shift, judged=True)
-    return Judge.of(view, settings, shift)(view.raw, said)
+    shifted = adapt(view, predict, shift, judged=True)
+    return shifted.judge(view, settings)(view.raw, shifted.predict(view.raw, n_cores()))

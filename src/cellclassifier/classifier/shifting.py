@@ -5,21 +5,20 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from cellclassifier.classifier.last_layer import with_last_layer
+from cellclassifier.classifier.recalibrating import Recalibration, recalibrate
 from cellclassifier.classifier.sampling import sample_rows
+from cellclassifier.classifier.trusting import Judge, TrustSettings
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import RawCounts
 from cellclassifier.data.counts.cells import n_cores
-from cellclassifier.data.selection import PanelCounts
 from cellclassifier.errors import InputError
-from cellclassifier.networks import Companion, Predictor, WideDeepOutput, WideDeepPredictor
+from cellclassifier.networks import Predictor, WideDeepOutput, WideDeepPredictor
 from cellclassifier.trust import profile_shift
 
 # of which dense copies fit in memory, for Keras
 BLOCK_CELLS = 2048
-
-Floats = npt.NDArray[np.float32]
 
 
 class ShiftedPredictor(NamedTuple):
@@ -33,41 +32,20 @@ class ShiftedPredictor(NamedTuple):
         embedding. What it says of a cell does not depend on the others.
     shift
         What it was adapted to; None where the model does not adapt.
+    recalibration
+        What it was adapted by to the depth and the genes of the cells; None where it was not.
     """
 
     predict: Callable[[RawCounts, int], WideDeepOutput]
     shift: float | None
+    recalibration: Recalibration | None = None
 
-
-def predict_shifted(
-    view: ModelView, predict: Predictor, shift: float | None, *, judged: bool = False
-) -> tuple[WideDeepOutput, float | None]:
-    """Return what a network says of all cells, and the shift they were named for.
-
-    Parameters
-    ----------
-    view
-        The cells.
-    predict
-        The network; it is adapted where its model can be.
-    shift
-        As `profile_shift` measures it; None measures it, on a seeded sample of the cells.
-    judged
-        Whether a `Judge` comes after, for whom counts are compared with the type's in one go.
-
-    Returns
-    -------
-    said, shift
-        The embedding is that of the model's novelty. The shift is None where the model does not
-        adapt.
-
-    Raises
-    ------
-    InputError
-        `shift` is negative or not a number.
-    """
-    shifted = adapt(view, predict, shift, judged=judged)
-    return shifted.predict(view.raw, n_cores()), shifted.shift
+    def judge(self, view: ModelView, settings: TrustSettings | None) -> Judge:
+        """Return who says what labels of cells like those of the view are worth."""
+        judge, found = Judge.of(view, settings, self.shift), self.recalibration
+        if found is None:
+            return judge
+        return replace(judge, conformal=found.conformal, stretch=found.stretch)
 
 
 def adapt(
@@ -77,8 +55,14 @@ def adapt(
 
     Parameters
     ----------
-    view, predict, shift, judged
-        As in `predict_shifted`; the shift is measured on the cells of the view.
+    view
+        Cells like those to be named; shift and depth are measured on a seeded sample of them.
+    predict
+        The network; it is adapted where its model can be.
+    shift
+        As `profile_shift` measures it; None measures it.
+    judged
+        Whether a `Judge` comes after, for whom counts are compared with the type's in one go.
 
     Raises
     ------
@@ -92,32 +76,12 @@ def adapt(
         return ShiftedPredictor(lambda raw, _: _by_expression(view, predict, raw), None)
     if shift is None:
         shift = measure_shift(view, predict)
-    adapted = replace(
-        predict.with_logits(*adaptation.last_layer(*predict.logits, shift)),
-        embedding=view.components,
-        plain=None if view.plain_head is None else view.plain_head[0],
-    )
-    on_counts = adapted.on_counts(view.match.target, view.stand_in)
-
-    def predict_counts(raw: RawCounts, n_threads: int) -> WideDeepOutput:
-        companion = _comparison(view, raw) if judged else None
-        return on_counts(raw.counts, view.scale(raw), n_threads=n_threads, companion=companion)
-
-    return ShiftedPredictor(predict_counts, shift)
-
-
-def _comparison(view: ModelView, raw: RawCounts) -> Companion | None:
-    """Return what compares the counts of cells with those of their most probable type."""
-    detector = view.detector
-    if detector is None:
-        return None
-    library_size, unexpected = view.library_size(raw), detector.unexpected
-
-    def compare(rows: slice, panel: PanelCounts, probabilities: Floats) -> npt.NDArray[np.float64]:
-        # not those of the logits: what differs by less than rounding is a tie of probabilities
-        return unexpected.of_panel(panel, library_size[rows], probabilities.argmax(axis=1))
-
-    return compare
+    layer = adaptation.last_layer(*predict.logits, shift)
+    recalibration = recalibrate(view, predict, shift, judged=judged)
+    if recalibration is not None:
+        layer = recalibration.logits.of_layer(*layer)
+    said_by = with_last_layer(view, predict, layer, judged=judged)
+    return ShiftedPredictor(said_by, shift, recalibration)
 
 
 def measure_shift(view: ModelView, predict: WideDeepPredictor) -> float:

@@ -13,7 +13,7 @@ from cellclassifier.errors import InputError
 from cellclassifier.modelfile import Manifest
 from cellclassifier.networks import WideDeepOutput, probabilities_of
 from cellclassifier.predictions import STATUSES, CellTrust, Predictions
-from cellclassifier.trust import CellEvidence, NoveltyDetector
+from cellclassifier.trust import CellEvidence, ConformalScores, NoveltyDetector
 
 # Cells that differ more from the training's than another day of the same experiment makes them
 # (see `profile_shift`) look novel for that alone: they are flagged by their novelty, not refused.
@@ -110,17 +110,24 @@ class Judge:
         How far the cells are from the training cells; None where that is not known.
     detector
         Of novelty; None where the model cannot tell.
+    conformal
+        What prediction sets are made by; None where the model cannot tell.
+    stretch
+        By how much more novel known cells look that are as shallow as these, 1 or more.
     """
 
     view: ModelView
     settings: TrustSettings
     shift: float | None
     detector: NoveltyDetector | None
+    conformal: ConformalScores | None
+    stretch: float = 1.0
 
     @classmethod
     def of(cls, view: ModelView, settings: TrustSettings | None, shift: float | None) -> "Judge":
-        """Prepare for cells like those of a view."""
-        return cls(view, settings or TrustSettings(), shift, view.detector)
+        """Prepare for cells like those of a view, as deep as the training cells."""
+        conformal = view.manifest.conformal
+        return cls(view, settings or TrustSettings(), shift, view.detector, conformal)
 
     def __call__(
         self, raw: RawCounts, said: WideDeepOutput, n_threads: int | None = None
@@ -145,7 +152,7 @@ class Judge:
         said: WideDeepOutput,
         n_threads: int,
     ) -> CellTrust | None:
-        scores, settings = self.view.manifest.conformal, self.settings
+        scores, settings = self.conformal, self.settings
         if scores is None or self.detector is None:
             return None
         sets = scores.sets(probabilities, settings.coverage, keep_best=settings.keep_best)
@@ -161,7 +168,7 @@ class Judge:
             opinions.get("plain"),
             said.beside,
         )
-        novelty = self.detector(evidence, n_threads)
+        novelty = self.detector(evidence, n_threads) / np.float32(self.stretch)
         status = self._status(sets, novelty, library_size)
         label_unknown = settings.unknown == "label"
         return CellTrust(sets, settings.coverage, novelty, status, label_unknown)

@@ -1,5 +1,6 @@
 """Wide and deep networks on sparse cells, without making them dense."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,11 +55,15 @@ class WideDeepPredictor:
     @classmethod
     def of(cls, model: keras.Model, moments: ViewMoments) -> "WideDeepPredictor":
         """Read the weights of a model for which `is_wide_deep` holds."""
-        (projection,) = model.get_layer("projection").get_weights()
-        kernel, bias = model.get_layer("hidden_1").get_weights()
-        return cls(
-            projection, (kernel, bias), tuple(model.get_layer(LOGITS).get_weights()), moments
-        )
+        layers = ("projection", "hidden_1", LOGITS)
+        weights = [part for name in layers for part in model.get_layer(name).get_weights()]
+        return cls.of_weights(weights, moments)
+
+    @classmethod
+    def of_weights(cls, weights: Sequence[Floats], moments: ViewMoments) -> "WideDeepPredictor":
+        """Take the weights as Keras lists those of such a model."""
+        projection, kernel, bias, of_logits, logits_bias = weights
+        return cls(projection, (kernel, bias), (of_logits, logits_bias), moments)
 
     def with_logits(self, kernel: Floats, bias: Floats) -> "WideDeepPredictor":
         """Return the network with another last layer."""

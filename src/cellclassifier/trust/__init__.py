@@ -3,6 +3,7 @@
 from cellclassifier.trust.conformal import ConformalScores
 from cellclassifier.trust.evidence import CellEvidence, HeldOutCells, Trial
 from cellclassifier.trust.novelty import NoveltyDetector, NoveltyModel
+from cellclassifier.trust.recalibration import LogitMap
 from cellclassifier.trust.shift import TypeProfiles, profile_shift
 from cellclassifier.trust.temperature import calibrate_temperature
 
@@ -10,6 +11,7 @@ __all__ = [
     "CellEvidence",
     "ConformalScores",
     "HeldOutCells",
+    "LogitMap",
     "NoveltyDetector",
     "NoveltyModel",
     "Trial",

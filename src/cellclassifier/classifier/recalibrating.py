@@ -1,0 +1,185 @@
+"""Shallow cells, and cells of which genes are missing: scores that mean what they say there."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import softmax
+
+from cellclassifier.classifier.last_layer import with_last_layer
+from cellclassifier.classifier.sampling import sample_rows
+from cellclassifier.classifier.trusting import Judge
+from cellclassifier.classifier.validation_cells import cut_down, share_kept
+from cellclassifier.classifier.view import ModelView
+from cellclassifier.data import AlignedCounts, GeneMatch, RawCounts
+from cellclassifier.data.counts.cells import n_cores
+from cellclassifier.modelfile import Manifest
+from cellclassifier.modelfile.adaptation import Adaptation
+from cellclassifier.modelfile.sample import ValidationSample
+from cellclassifier.networks import WideDeepOutput, WideDeepPredictor
+from cellclassifier.trust import ConformalScores, LogitMap
+
+# of the counts of the training cells, and of the model's genes: from these on scores stay as they
+# are
+ENOUGH_COUNTS, ENOUGH_GENES = 0.9, 0.9
+# types with fewer known cells have no depth of their own
+MIN_OF_TYPE = 5
+# thinned anew so often, so that chance in the thinning does not decide
+REPEATS = 5
+SEED = 0
+# of known cells, how many are less novel than the one by whose novelty others are measured
+USUAL = 0.95
+
+Floats = npt.NDArray[np.float32]
+Layer = tuple[Floats, Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class Recalibration:
+    """What makes scores of shallow cells, and of cells without some genes, mean what they say.
+
+    Parameters
+    ----------
+    kept
+        The depth of the cells as a share of that of the training cells, in (0, 1].
+    logits
+        The map of their logits, beyond what the network does with deep cells.
+    conformal
+        For prediction sets, from probabilities after it; None where nobody judges.
+    stretch
+        By how much more novel known cells like these look, 1 or more.
+    """
+
+    kept: float
+    logits: LogitMap
+    conformal: ConformalScores | None = None
+    stretch: float = 1.0
+
+
+def recalibrate(
+    view: ModelView, predict: WideDeepPredictor, shift: float, *, judged: bool
+) -> Recalibration | None:
+    """Cut cells that training set apart down to those of a view, and calibrate on them.
+
+    They lose the genes that the cells lack, and are thinned to their depth; the network that had
+    not seen them says what they are. One scale of all logits and an offset for each type are fitted
+    to that, prediction sets after it, and novelty is measured by theirs.
+
+    Parameters
+    ----------
+    view
+        The cells.
+    predict
+        The network of a model that adapts.
+    shift
+        What it is adapted to.
+    judged
+        Whether sets and novelty are asked for, too.
+
+    Returns
+    -------
+    Recalibration or None
+        None where the cells have nine tenths of the depth of the training's and of the model's
+        genes, and where the model file has no cells.
+    """
+    manifest = view.manifest
+    adaptation, sample = manifest.adaptation, manifest.sample
+    if adaptation is None or sample is None:
+        return None
+    kept = depth_kept(view, sample, predict)
+    if kept == 1.0 and view.match.gene_coverage >= ENOUGH_GENES:
+        return None
+    known = _KnownCells(manifest, adaptation, sample, predict, shift)
+    return known.recalibration(view.match.measured, kept, judged=judged)
+
+
+def depth_kept(view: ModelView, sample: ValidationSample, predict: WideDeepPredictor) -> float:
+    """Return the depth of cells as a share of that of known ones, 1 from nine tenths on.
+
+    By the median of all cells, or by that of each beside the known cells of its predicted type,
+    whichever is more: a sample of one small kind of cell is not shallow.
+    """
+    rows = sample_rows(len(view.raw))
+    raw = view.raw[rows]
+    depth = view.library_size(raw)
+    kept = share_kept(sample, float(np.median(depth)))
+    if kept >= ENOUGH_COUNTS:
+        return 1.0
+    said_by = predict.on_counts(view.match.target, view.stand_in)
+    logits = said_by(raw.counts, view.scale(raw), n_threads=n_cores()).logits
+    usual = _usual_depth(sample, logits.shape[1])[logits.argmax(axis=1)]
+    kept = max(kept, float(np.median(depth / usual)))
+    return 1.0 if kept >= ENOUGH_COUNTS else kept
+
+
+def _usual_depth(sample: ValidationSample, n_types: int) -> npt.NDArray[np.float64]:
+    """Return the median library size of the known cells of each type, (n_types,)."""
+    usual = np.full(n_types, np.median(sample.library_size))
+    for code in np.flatnonzero(np.bincount(sample.codes, minlength=n_types) >= MIN_OF_TYPE):
+        usual[code] = np.median(sample.library_size[sample.codes == code])
+    return usual
+
+
+class _KnownCells:
+    """Cells that training set apart, and the network that had not seen them."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        adaptation: Adaptation,
+        sample: ValidationSample,
+        predict: WideDeepPredictor,
+        shift: float,
+    ) -> None:
+        self.manifest, self.sample, self.shift = manifest, sample, shift
+        self.before = predict
+        if sample.weights is not None:
+            self.before = WideDeepPredictor.of_weights(sample.weights, adaptation.moments)
+        self.layer = adaptation.last_layer(*self.before.logits, shift)
+
+    def recalibration(
+        self, measured: npt.NDArray[np.bool_], kept: float, *, judged: bool
+    ) -> Recalibration:
+        """Return what makes scores of cells of some genes and depth mean what they say."""
+        rng, codes = np.random.default_rng(SEED), self.sample.codes
+        repeats = 1 if kept == 1.0 else REPEATS
+        whole = self._cut(np.ones_like(measured), 1.0, rng)
+        like_them = [self._cut(measured, kept, rng) for _ in range(repeats)]
+        logits = [self._said(cells, self.layer).logits for cells in like_them]
+        usual = LogitMap.of(self._said(whole, self.layer).logits, codes)
+        fitted = LogitMap.of(np.concatenate(logits), np.tile(codes, repeats), repeats)
+        found = Recalibration(kept, fitted.relative_to(usual))
+        if not judged:
+            return found
+        conformal = ConformalScores.of(softmax(fitted(logits[0]), axis=1), codes)
+        stretch = self._novelty(like_them[0], fitted) / self._novelty(whole, usual)
+        return replace(found, conformal=conformal, stretch=max(1.0, stretch))
+
+    def _cut(
+        self, measured: npt.NDArray[np.bool_], kept: float, rng: np.random.Generator
+    ) -> ModelView:
+        cells = cut_down(self.manifest, self.sample, measured, kept, rng)
+        return ModelView(self.manifest, _as_raw(cells, self.manifest), _match_of(measured))
+
+    def _said(self, view: ModelView, layer: Layer) -> WideDeepOutput:
+        said_by = with_last_layer(view, self.before, layer, judged=True)
+        return said_by(view.raw, n_cores())
+
+    def _novelty(self, view: ModelView, mapped: LogitMap) -> float:
+        """Return how novel the most novel twentieth of known cells is at least."""
+        said = self._said(view, mapped.of_layer(*self.layer))
+        judge = Judge.of(view, None, self.shift)
+        trust = judge(view.raw, said).trust
+        return 1.0 if trust is None else float(np.quantile(trust.novelty, USUAL))
+
+
+def _as_raw(cells: AlignedCounts, manifest: Manifest) -> RawCounts:
+    names = pd.RangeIndex(len(cells.library_size)).astype(str)
+    return RawCounts(cells.counts, cells.library_size, manifest.panel, names, "kept in the model")
+
+
+def _match_of(measured: npt.NDArray[np.bool_]) -> GeneMatch:
+    n_panel, n_measured = len(measured), int(measured.sum())
+    target = np.where(measured, np.arange(n_panel), -1)
+    return GeneMatch(target, n_panel, n_by_id=n_measured, n_by_symbol=0, n_summed=0)
