@@ -70,6 +70,9 @@ class Predictions:
         None where the model does not adapt to it.
     trust
         Prediction sets, novelty and status; None where the model does not know how it errs.
+    calibrated_depth
+        The depth that the scores were calibrated for, as a share of that of the training cells, in
+        (0, 1]: on training cells that were thinned to it; None where they are the model's as it is.
 
     Raises
     ------
@@ -98,6 +101,7 @@ class Predictions:
     gene_coverage: float = 1.0
     shift: float | None = None
     trust: CellTrust | None = None
+    calibrated_depth: float | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.cell_names), len(self.label_space))

@@ -8,8 +8,9 @@ from sklearn import metrics
 
 from cellclassifier.errors import FileFormatError, LabelError
 from cellclassifier.evaluation import ReliabilityCurve, SetScores, evaluate, read_label_map
+from cellclassifier.evaluation.evaluation import StatusScores
 from cellclassifier.labels import LabelSpace
-from cellclassifier.predictions import Predictions
+from cellclassifier.predictions import STATUSES, CellTrust, Predictions
 
 LABELS = ("CD4 T", "B", "NK", "CD8 T")
 TO_COARSE = {"CD4 T": "T", "CD8 T": "T", "B": "B", "NK": "NK"}
@@ -258,7 +259,8 @@ def test_the_file_holds_every_score(tmp_path, truth, predictions):
     content = json.loads(path.read_text(encoding="utf-8"))
     assert set(content) == {
         "about", "n_cells", "accuracy", "macro_f1", "median_f1", "log_loss", "ece", "reliability",
-        "answered", "sets", "per_type", "labels", "confusion", "labels_unknown_to_the_model",
+        "answered", "sets", "by_status", "per_type", "labels", "confusion",
+        "labels_unknown_to_the_model",
     }  # fmt: skip
     for score in ("n_cells", "accuracy", "macro_f1", "median_f1", "log_loss", "ece"):
         assert content[score] == getattr(evaluation, score)
@@ -296,3 +298,19 @@ def test_repr_is_one_line_of_scores(truth, predictions):
     assert repr(evaluation).startswith(
         f"Evaluation of 300 cells: accuracy {evaluation.accuracy:.3f}, macro-F1 "
     )
+
+
+def test_each_status_has_its_accuracy_and_no_cell_is_taken_out():
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], dtype="float32")
+    status = np.array(
+        [STATUSES.index(name) for name in ("assigned", "unknown", "unknown", "assigned")]
+    )
+    trust = CellTrust(
+        probabilities > 0.5, 0.9, np.zeros(4, "float32"), status.astype("int8"), label_unknown=True
+    )
+    cells = pd.Index(list("abcd"))
+    named = Predictions(LabelSpace(("B", "T")), probabilities, cells, trust=trust)
+    found = evaluate(["B", "T", "T", "T"], named)
+    assert found.accuracy == 0.75
+    assert found.by_status == {"assigned": StatusScores(1.0, 2), "unknown": StatusScores(0.5, 2)}
+    assert evaluate(["B", "T", "T", "T"], replace(named, trust=None)).by_status == {}

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cellclassifier.classifier.recalibrating import ENOUGH_COUNTS
 from cellclassifier.classifier.sampling import sample_rows
-from cellclassifier.classifier.trusting import MAX_SHIFT, MIN_COVERAGE
+from cellclassifier.classifier.trusting import MAX_SHIFT, MIN_COVERAGE, MOST, VERY_NOVEL
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import RawCounts
 from cellclassifier.predictions import STATUSES, Predictions
@@ -15,6 +16,8 @@ DEEP, SHALLOW = 3.0, 0.5
 FEW_GENES = 0.9
 MANY_NOVEL = 0.15
 NOVEL = -np.log10(0.05)
+# fewer cells are not compared
+FEW_CELLS = 20
 # of cells of one predicted type, where the training cells had this many times fewer
 COMMON, TIMES = 0.5, 3.0
 FAR_SHIFT = 0.3
@@ -37,12 +40,19 @@ class QueryComparison:
         The share of the model's genes that were measured, in [0, 1].
     shift
         As in `Predictions`.
-    novel
-        The share of cells that look more novel than 95 % of known cells; None where nothing tells.
+    novel, very_novel
+        The share of cells that look more novel than 95 % of known cells, and than 99.9 %; None
+        where nothing tells.
     low_depth
         The share of cells with too few counts to name them well, in [0, 1].
     changed_type
         A type that most cells were given, and few training cells were of; None for none.
+    n_cells
+        How many were compared.
+    calibrated_depth
+        As in `Predictions`.
+    can_calibrate
+        Whether the model has what it takes to calibrate scores for shallow cells.
     """
 
     depth: float | None
@@ -52,6 +62,10 @@ class QueryComparison:
     novel: float | None
     low_depth: float | None
     changed_type: str | None
+    very_novel: float | None = None
+    n_cells: int = FEW_CELLS
+    calibrated_depth: float | None = None
+    can_calibrate: bool = True
 
     @classmethod
     def of(cls, view: ModelView, raw: RawCounts, named: Predictions) -> "QueryComparison":
@@ -76,6 +90,10 @@ class QueryComparison:
             None if trust is None else float((trust.novelty >= NOVEL).mean()),
             None if trust is None else float((trust.status == STATUSES.index("low_depth")).mean()),
             _changed_type(view, named),
+            None if trust is None else float((trust.novelty >= VERY_NOVEL).mean()),
+            len(named),
+            named.calibrated_depth,
+            view.manifest.adaptation is not None and view.manifest.sample is not None,
         )
 
     @classmethod
@@ -93,27 +111,58 @@ class QueryComparison:
                 f"only {self.gene_coverage:.0%} of the model's genes were measured"
                 + (", too few to name cells well" if self.gene_coverage < MIN_COVERAGE else "")
             )
-        if self.depth is not None and not SHALLOW <= self.depth <= DEEP:
-            found.append(f"cells have {self.depth:.2g} times the counts of the training cells")
+        if self._of_depth:
+            found.append(self._of_depth)
         if self.low_depth:
             found.append(f"{self.low_depth:.1%} of the cells have too few counts")
         if self.shift is not None and self.shift >= MAX_SHIFT:
             much = "much " if self.shift >= FAR_SHIFT else ""
+            unknown = "" if self.is_foreign else "no cell is called unknown for its novelty, "
             found.append(
                 f"genes differ {much}from the training cells' (shift {self.shift:.2f}), as they do "
-                "between laboratories and protocols: the network was adapted, no cell is called "
-                "unknown for its novelty, and sets may hold the true type less often than asked for"
+                f"between laboratories and protocols: the network was adapted, {unknown}and sets "
+                "may hold the true type less often than asked for"
             )
         if self.novel is not None and self.novel >= MANY_NOVEL:
+            what = "types may be among them that the model does not know"
+            if self.is_foreign:
+                what = "this model does not seem to know what they are"
             found.append(
-                f"{self.novel:.0%} of the cells look more novel than 95 % of known cells do: types "
-                "may be among them that the model does not know"
+                f"{self.novel:.0%} of the cells look more novel than 95 % of known cells do: {what}"
             )
         if self.changed_type is not None:
             found.append(f"most cells are '{self.changed_type}', and few training cells were")
         return found
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether most of the cells look very novel."""
+        return self.very_novel is not None and self.very_novel >= MOST
+
+    @property
+    def _of_depth(self) -> str:
+        """What is to be said of the depth; an empty string for nothing."""
+        if self.depth is None or ENOUGH_COUNTS <= self.depth <= DEEP:
+            return ""
+        differs = f"cells have {self.depth:.2g} times the counts of the training cells"
+        if self.depth > DEEP:
+            return differs
+        if self.calibrated_depth is not None and self.calibrated_depth < 1:
+            return (
+                f"{differs}: scores were calibrated for that on training cells that were thinned, "
+                "and fewer labels are right than of deep cells"
+            )
+        if self.can_calibrate:  # only of their kind
+            return differs if self.depth < SHALLOW else ""
+        return (
+            f"{differs}, and this model cannot calibrate its scores for that: confidence is too "
+            "high, sets hold the true type less often than asked for, and more known cells are "
+            "called unknown"
+        )
+
     def __str__(self) -> str:
+        if not self.warnings and self.n_cells < FEW_CELLS:
+            return f"{self.n_cells} cells are too few to be compared with the training cells."
         if not self.warnings:
             if self.novel is None:
                 return "The cells are like the training cells in depth and genes."
@@ -126,7 +175,7 @@ class QueryComparison:
 
 def _changed_type(view: ModelView, named: Predictions) -> str | None:
     n_trained = view.manifest.training.get("n_cells_per_type", {})
-    if not n_trained or not len(named):
+    if not n_trained or len(named) < FEW_CELLS:
         return None
     shares = np.bincount(named.codes, minlength=len(named.label_space)) / len(named)
     most = int(shares.argmax())

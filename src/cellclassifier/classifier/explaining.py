@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from cellclassifier.classifier.shifting import BLOCK_CELLS, measure_shift
+from cellclassifier.classifier.shifting import BLOCK_CELLS, adapt_wide_deep
 from cellclassifier.classifier.speaking import gene_dots
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import AlignedCounts, CountsArguments, find_counts, read_labels
@@ -225,11 +225,9 @@ def _given_cells(
     labels: npt.NDArray[np.object_] | None,
     shift: float | None,
 ) -> _Seen:
-    predict, adaptation = classifier.predictor(), view.manifest.adaptation
+    predict = classifier.predictor()
     if isinstance(predict, WideDeepPredictor):
-        shift = measure_shift(view, predict) if shift is None else shift
-        if adaptation is not None:
-            predict = predict.with_logits(*adaptation.last_layer(*predict.logits, shift))
+        predict, shift, _ = adapt_wide_deep(view, predict, shift)
     expression = view.manifest.normalisation.apply(view.aligned(view.raw))
     logits = np.concatenate(
         [

@@ -19,7 +19,8 @@ def name_cells(view: ModelView, predict: Predictor) -> Predictions:
         The network; where its model adapts, it is adapted to the shift that is measured on them.
     """
     shifted = adapt(view, predict, None)
-    return unjudged(view, view.raw, shifted.predict(view.raw, n_cores()), shifted.shift)
+    said = shifted.predict(view.raw, n_cores())
+    return unjudged(view, view.raw, said, shifted.shift, shifted.depth)
 
 
 def judge_cells(

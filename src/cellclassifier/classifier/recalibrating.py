@@ -15,7 +15,6 @@ from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import AlignedCounts, GeneMatch, RawCounts
 from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.modelfile import Manifest
-from cellclassifier.modelfile.adaptation import Adaptation
 from cellclassifier.modelfile.sample import ValidationSample
 from cellclassifier.networks import WideDeepOutput, WideDeepPredictor
 from cellclassifier.trust import ConformalScores, LogitMap
@@ -23,6 +22,10 @@ from cellclassifier.trust import ConformalScores, LogitMap
 # of the counts of the training cells, and of the model's genes: from these on scores stay as they
 # are
 ENOUGH_COUNTS, ENOUGH_GENES = 0.9, 0.9
+# Where cells come from elsewhere, known cells of a model speak less and less for them, from one
+# shift to the other.
+FADES = (0.15, 0.45)
+HALF = 0.5
 # types with fewer known cells have no depth of their own
 MIN_OF_TYPE = 5
 # thinned anew so often, so that chance in the thinning does not decide
@@ -46,7 +49,8 @@ class Recalibration:
     logits
         The map of their logits, beyond what the network does with deep cells.
     conformal
-        For prediction sets, from probabilities after it; None where nobody judges.
+        For prediction sets, from probabilities after it; None for those of the model, and where
+        nobody judges.
     stretch
         By how much more novel known cells like these look, 1 or more.
     """
@@ -56,9 +60,20 @@ class Recalibration:
     conformal: ConformalScores | None = None
     stretch: float = 1.0
 
+    def at(self, shift: float) -> "Recalibration | None":
+        """Return what of it holds for cells of a shift; None from another laboratory on.
+
+        Prediction sets are those of what does more than half.
+        """
+        share = float(np.interp(shift, FADES, (1.0, 0.0)))
+        if share == 0.0:
+            return None
+        conformal = self.conformal if share > HALF else None
+        return replace(self, logits=self.logits.faded(share), conformal=conformal)
+
 
 def recalibrate(
-    view: ModelView, predict: WideDeepPredictor, shift: float, *, judged: bool
+    view: ModelView, predict: WideDeepPredictor, *, judged: bool
 ) -> Recalibration | None:
     """Cut cells that training set apart down to those of a view, and calibrate on them.
 
@@ -72,8 +87,6 @@ def recalibrate(
         The cells.
     predict
         The network of a model that adapts.
-    shift
-        What it is adapted to.
     judged
         Whether sets and novelty are asked for, too.
 
@@ -90,8 +103,12 @@ def recalibrate(
     kept = depth_kept(view, sample, predict)
     if kept == 1.0 and view.match.gene_coverage >= ENOUGH_GENES:
         return None
-    known = _KnownCells(manifest, adaptation, sample, predict, shift)
-    return known.recalibration(view.match.measured, kept, judged=judged)
+    before = predict
+    if sample.weights is not None:
+        before = WideDeepPredictor.of_weights(sample.weights, adaptation.moments)
+    return _KnownCells(manifest, sample, before).recalibration(
+        view.match.measured, kept, judged=judged
+    )
 
 
 def depth_kept(view: ModelView, sample: ValidationSample, predict: WideDeepPredictor) -> float:
@@ -125,18 +142,9 @@ class _KnownCells:
     """Cells that training set apart, and the network that had not seen them."""
 
     def __init__(
-        self,
-        manifest: Manifest,
-        adaptation: Adaptation,
-        sample: ValidationSample,
-        predict: WideDeepPredictor,
-        shift: float,
+        self, manifest: Manifest, sample: ValidationSample, before: WideDeepPredictor
     ) -> None:
-        self.manifest, self.sample, self.shift = manifest, sample, shift
-        self.before = predict
-        if sample.weights is not None:
-            self.before = WideDeepPredictor.of_weights(sample.weights, adaptation.moments)
-        self.layer = adaptation.last_layer(*self.before.logits, shift)
+        self.manifest, self.sample, self.before = manifest, sample, before
 
     def recalibration(
         self, measured: npt.NDArray[np.bool_], kept: float, *, judged: bool
@@ -146,8 +154,8 @@ class _KnownCells:
         repeats = 1 if kept == 1.0 else REPEATS
         whole = self._cut(np.ones_like(measured), 1.0, rng)
         like_them = [self._cut(measured, kept, rng) for _ in range(repeats)]
-        logits = [self._said(cells, self.layer).logits for cells in like_them]
-        usual = LogitMap.of(self._said(whole, self.layer).logits, codes)
+        logits = [self._said(cells, self.before.logits).logits for cells in like_them]
+        usual = LogitMap.of(self._said(whole, self.before.logits).logits, codes)
         fitted = LogitMap.of(np.concatenate(logits), np.tile(codes, repeats), repeats)
         found = Recalibration(kept, fitted.relative_to(usual))
         if not judged:
@@ -168,8 +176,8 @@ class _KnownCells:
 
     def _novelty(self, view: ModelView, mapped: LogitMap) -> float:
         """Return how novel the most novel twentieth of known cells is at least."""
-        said = self._said(view, mapped.of_layer(*self.layer))
-        judge = Judge.of(view, None, self.shift)
+        said = self._said(view, mapped.of_layer(*self.before.logits))
+        judge = Judge.of(view, None, 0.0)
         trust = judge(view.raw, said).trust
         return 1.0 if trust is None else float(np.quantile(trust.novelty, USUAL))
 

@@ -9,7 +9,7 @@ import numpy as np
 from cellclassifier.classifier.last_layer import with_last_layer
 from cellclassifier.classifier.recalibrating import Recalibration, recalibrate
 from cellclassifier.classifier.sampling import sample_rows
-from cellclassifier.classifier.trusting import Judge, TrustSettings
+from cellclassifier.classifier.trusting import MAX_SHIFT, MOST, VERY_NOVEL, Judge, TrustSettings
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import RawCounts
 from cellclassifier.data.counts.cells import n_cores
@@ -40,12 +40,23 @@ class ShiftedPredictor(NamedTuple):
     shift: float | None
     recalibration: Recalibration | None = None
 
+    @property
+    def depth(self) -> float | None:
+        """As `Predictions.calibrated_depth`."""
+        return None if self.recalibration is None else self.recalibration.kept
+
     def judge(self, view: ModelView, settings: TrustSettings | None) -> Judge:
         """Return who says what labels of cells like those of the view are worth."""
         judge, found = Judge.of(view, settings, self.shift), self.recalibration
-        if found is None:
+        if found is not None:
+            conformal = judge.conformal if found.conformal is None else found.conformal
+            judge = replace(judge, conformal=conformal, stretch=found.stretch, depth=found.kept)
+        if self.shift is None or self.shift < MAX_SHIFT or judge.detector is None:
             return judge
-        return replace(judge, conformal=found.conformal, stretch=found.stretch)
+        some = view.raw[sample_rows(len(view.raw))]
+        trust = judge(some, self.predict(some, n_cores())).trust
+        is_foreign = trust is not None and float((trust.novelty >= VERY_NOVEL).mean()) >= MOST
+        return replace(judge, foreign=is_foreign)
 
 
 def adapt(
@@ -74,14 +85,30 @@ def adapt(
     adaptation = view.manifest.adaptation
     if adaptation is None or not isinstance(predict, WideDeepPredictor):
         return ShiftedPredictor(lambda raw, _: _by_expression(view, predict, raw), None)
-    if shift is None:
-        shift = measure_shift(view, predict)
-    layer = adaptation.last_layer(*predict.logits, shift)
-    recalibration = recalibrate(view, predict, shift, judged=judged)
-    if recalibration is not None:
-        layer = recalibration.logits.of_layer(*layer)
-    said_by = with_last_layer(view, predict, layer, judged=judged)
+    adapted, shift, recalibration = adapt_wide_deep(view, predict, shift, judged=judged)
+    said_by = with_last_layer(view, predict, adapted.logits, judged=judged)
     return ShiftedPredictor(said_by, shift, recalibration)
+
+
+def adapt_wide_deep(
+    view: ModelView, predict: WideDeepPredictor, shift: float | None, *, judged: bool = False
+) -> tuple[WideDeepPredictor, float, Recalibration | None]:
+    """Return the network with the last layer for cells like those of `view`, and what made it.
+
+    The parameters are those of `adapt`; a model that does not adapt stays as it is.
+    """
+    adaptation = view.manifest.adaptation
+    if adaptation is None:
+        return predict, shift or 0.0, None
+    found = recalibrate(view, predict, judged=judged)
+    if shift is None:  # shallow cells would be taken for others than they are
+        usual = predict.logits if found is None else found.logits.of_layer(*predict.logits)
+        shift = measure_shift(view, predict.with_logits(*usual))
+    layer = adaptation.last_layer(*predict.logits, shift)
+    found = None if found is None else found.at(shift)
+    if found is not None:
+        layer = found.logits.of_layer(*layer)
+    return predict.with_logits(*layer), shift, found
 
 
 def measure_shift(view: ModelView, predict: WideDeepPredictor) -> float:

@@ -18,6 +18,10 @@ from cellclassifier.trust import CellEvidence, ConformalScores, NoveltyDetector
 # Cells that differ more from the training's than another day of the same experiment makes them
 # (see `profile_shift`) look novel for that alone: they are flagged by their novelty, not refused.
 MAX_SHIFT = 0.15
+# of known cells one in a thousand looks so novel, from elsewhere up to one in eight; where more
+# than a share of MOST does, it is not for where the cells come from
+VERY_NOVEL = 3.0
+MOST = 0.5
 # of the model's genes: below, most cells are named worse than they could be
 MIN_COVERAGE = 0.3
 # of the median library size of the training cells
@@ -86,14 +90,20 @@ class TrustSettings:
 
 
 def unjudged(
-    view: ModelView, raw: RawCounts, said: WideDeepOutput, shift: float | None
+    view: ModelView,
+    raw: RawCounts,
+    said: WideDeepOutput,
+    shift: float | None,
+    depth: float | None = None,
 ) -> Predictions:
     """Return what a network says of some of the cells of a view as predictions, without trust."""
     probabilities = said.probabilities
     if probabilities is None:
         probabilities = probabilities_of(said.logits)
     space, coverage = view.manifest.label_space, view.match.gene_coverage
-    return Predictions(space, probabilities, raw.cell_names, coverage, shift)
+    return Predictions(
+        space, probabilities, raw.cell_names, coverage, shift, calibrated_depth=depth
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +124,10 @@ class Judge:
         What prediction sets are made by; None where the model cannot tell.
     stretch
         By how much more novel known cells look that are as shallow as these, 1 or more.
+    depth
+        As `Predictions.calibrated_depth`.
+    foreign
+        Whether most of the cells look very novel.
     """
 
     view: ModelView
@@ -122,6 +136,8 @@ class Judge:
     detector: NoveltyDetector | None
     conformal: ConformalScores | None
     stretch: float = 1.0
+    depth: float | None = None
+    foreign: bool = False
 
     @classmethod
     def of(cls, view: ModelView, settings: TrustSettings | None, shift: float | None) -> "Judge":
@@ -141,7 +157,7 @@ class Judge:
         n_threads
             How many blocks of them are worked on at once; None takes all cores.
         """
-        named = unjudged(self.view, raw, said, self.shift)
+        named = unjudged(self.view, raw, said, self.shift, self.depth)
         trust = self._trust(raw, named.probabilities, said, n_threads or n_cores())
         return replace(named, trust=trust)
 
@@ -199,7 +215,7 @@ class Judge:
         holds = {
             "low_coverage": np.full(n_cells, self.view.match.gene_coverage < MIN_COVERAGE),
             "low_depth": library_size < MIN_DEPTH * _usual_depth(self.view.manifest),
-            "unknown": self.refuses & (novelty >= self.settings.novelty_limit),
+            "unknown": self.refuses & (novelty >= self.novelty_limit),
             "ambiguous": sets.sum(axis=1) > 1,
             "assigned": np.ones(n_cells, dtype=bool),
         }
@@ -207,9 +223,18 @@ class Judge:
         return np.asarray(first, dtype=np.int8)
 
     @property
+    def novelty_limit(self) -> float:
+        """The novelty from which on a cell is unknown."""
+        asked = self.settings.novelty_limit
+        return max(asked, VERY_NOVEL) if self.foreign else asked
+
+    @property
     def refuses(self) -> bool:
-        """Whether novel cells are called unknown, and not only given their novelty."""
-        return self.shift is None or self.shift < MAX_SHIFT
+        """Whether novel cells are called unknown, and not only given their novelty.
+
+        Known cells from elsewhere look novel, too, but most of them not very.
+        """
+        return self.shift is None or self.shift < MAX_SHIFT or self.foreign
 
 
 def _usual_depth(manifest: Manifest) -> float:

@@ -154,8 +154,8 @@ def write_predictions(
           ``unknown``, ``low_depth`` or ``low_coverage``;
         - ``obsm["cell_type_probabilities"]``, (n_cells, n_types), float32;
         - ``uns["cellclassifier"]``: ``labels``, the types in the order of those columns,
-          ``gene_coverage``, ``shift`` where the model adapts to it, ``set_coverage`` where there
-          are sets, and `provenance`.
+          ``gene_coverage``, ``shift`` where the model adapts to it, ``calibrated_depth`` where
+          scores were calibrated for one, ``set_coverage`` where there are sets, and `provenance`.
     predictions
         Of the same cells, in the same order.
     provenance
@@ -203,11 +203,12 @@ def as_labels(codes: npt.NDArray[np.integer], space: LabelSpace) -> Any:  # noqa
 
 def said_of_all(predictions: Predictions) -> dict[str, Any]:
     """Return what ``uns["cellclassifier"]`` holds of predictions, but for their provenance."""
-    trust, shift = predictions.trust, predictions.shift
+    trust, shift, depth = predictions.trust, predictions.shift, predictions.calibrated_depth
     return {
         "labels": np.array(predictions.label_space.labels, dtype=object),
         "gene_coverage": predictions.gene_coverage,
         **({} if shift is None else {"shift": shift}),
+        **({} if depth is None else {"calibrated_depth": depth}),
         **({} if trust is None else {"set_coverage": trust.coverage}),
     }
 
@@ -243,8 +244,10 @@ def read_predictions(cells: ad.AnnData) -> Predictions:
     try:
         labels = [str(label) for label in cells.uns[PROVENANCE_KEY]["labels"]]
         gene_coverage = float(cells.uns[PROVENANCE_KEY]["gene_coverage"])
-        shift = cells.uns[PROVENANCE_KEY].get("shift")
-        shift = None if shift is None else float(shift)
+        shift, depth = (
+            None if value is None else float(value)
+            for value in map(cells.uns[PROVENANCE_KEY].get, ("shift", "calibrated_depth"))
+        )
         trust = _read_trust(cells, LabelSpace(tuple(labels)))
     except (ValueError, KeyError, TypeError, IndexError, LabelError) as error:
         raise InputError(
@@ -252,7 +255,7 @@ def read_predictions(cells: ad.AnnData) -> Predictions:
         ) from error
     probabilities = np.asarray(cells.obsm[PROBABILITIES_KEY], dtype=np.float32)
     space = LabelSpace(tuple(labels))
-    return Predictions(space, probabilities, cells.obs_names, gene_coverage, shift, trust)
+    return Predictions(space, probabilities, cells.obs_names, gene_coverage, shift, trust, depth)
 
 
 def _read_trust(cells: ad.AnnData, space: LabelSpace) -> CellTrust | None:

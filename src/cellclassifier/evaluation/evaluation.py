@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from cellclassifier.evaluation.reliability import N_BINS, ReliabilityCurve
 from cellclassifier.evaluation.set_scores import SetScores, merge_sets
 from cellclassifier.files import replacing
 from cellclassifier.labels import LabelSpace, shown
-from cellclassifier.predictions import Predictions
+from cellclassifier.predictions import STATUSES, Predictions
 
 ABOUT = (
     "confusion: rows are true labels, columns predicted ones, both in the order of 'labels'. "
@@ -27,7 +27,9 @@ ABOUT = (
     f"{N_BINS} bins of equal width; reliability: cells, mean confidence and accuracy of each bin. "
     "answered: accuracy over the surest share of the cells, and the area under the curve of errors "
     "against that share. sets: how often sets of types hold the true one ('coverage'), where a "
-    "coverage was 'wanted'. A label of the truth that the model does not know "
+    "coverage was 'wanted'. by_status: cells of each status, and the accuracy of their most "
+    "probable type, which is what all scores are of, also where cells are labelled unknown. "
+    "A label of the truth that the model does not know "
     "('labels_unknown_to_the_model') can only be missed."
 )
 
@@ -42,6 +44,14 @@ class TypeScores:
     n_cells: int
 
 
+@dataclass(frozen=True)
+class StatusScores:
+    """How many cells have a status, and how often their most probable type is the true one."""
+
+    accuracy: float
+    n_cells: int
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """How well predictions fit the truth.
@@ -49,7 +59,8 @@ class Evaluation:
     `confusion` has the shape (n_labels, n_labels), rows true, columns predicted, in the order of
     `labels`; `macro_f1` and `median_f1` are taken over labels with cells; `log_loss` is in nats;
     `reliability` is over 15 bins of equal width; `answered` says what refusing the least certain
-    cells would gain; `sets` is None where the predictions have none.
+    cells would gain; `sets` is None where the predictions have none; `by_status` has the statuses
+    that there are, and no cell is taken out for its status anywhere else.
     """
 
     n_cells: int
@@ -64,6 +75,7 @@ class Evaluation:
     confusion: npt.NDArray[np.int64]
     labels_unknown_to_the_model: tuple[str, ...] = ()
     sets: SetScores | None = None
+    by_status: dict[str, StatusScores] = field(default_factory=dict)
 
     @property
     def ece(self) -> float:
@@ -83,6 +95,7 @@ class Evaluation:
             "reliability": self.reliability.to_json(),
             "answered": self.answered.to_json(),
             "sets": None if self.sets is None else self.sets.to_json(self._known_labels),
+            "by_status": {status: asdict(scores) for status, scores in self.by_status.items()},
             "per_type": {label: asdict(scores) for label, scores in self.per_type.items()},
             "labels": list(self.labels),
             "confusion": self.confusion.tolist(),
@@ -303,6 +316,7 @@ def _scored(
         reliability=ReliabilityCurve.of(predictions.confidence, correct),
         answered=AnsweredCurve.of(predictions.confidence, correct),
         sets=None if trust is None else SetScores.of(truth_column, trust.sets, trust.coverage),
+        by_status={} if trust is None else _by_status(trust.statuses, correct),
         per_type={
             label: TypeScores(float(precision), float(recall), float(f1), int(n_cells))
             for label, (precision, recall, f1), n_cells in zip(
@@ -313,3 +327,13 @@ def _scored(
         confusion=confusion,
         labels_unknown_to_the_model=extra,
     )
+
+
+def _by_status(
+    statuses: npt.NDArray[np.object_], correct: npt.NDArray[np.bool_]
+) -> dict[str, StatusScores]:
+    """Return the scores of the statuses that there are, the best first."""
+    found = {status: correct[statuses == status] for status in reversed(STATUSES)}
+    return {
+        status: StatusScores(float(of.mean()), len(of)) for status, of in found.items() if len(of)
+    }

@@ -34,6 +34,9 @@ def annotation_facts(named: FileAnnotation) -> dict[str, str]:
     facts = {"model's genes measured": f"{named.gene_coverage:.1%}", **_statuses(named)}
     if named.shift is not None:
         facts["shift"] = f"{named.shift:.2f}"
+    if n_empty := _n_empty_sets(named):
+        cells = "1 cell" if n_empty == 1 else f"{n_empty:,} cells"
+        facts["empty sets"] = f"{cells}, by lot, so that sets are right as often as asked for"
     return facts
 
 
@@ -43,7 +46,14 @@ def _statuses(named: FileAnnotation) -> dict[str, str]:
         return {}
     sizes = np.bincount(named.status, minlength=len(STATUSES))
     return {
-        status.replace("_", " "): f"{size:,} cells ({size / len(named.status):.1%})"
+        status.replace("_", " "): f"{size:,} {'cell' if size == 1 else 'cells'} "
+        f"({size / len(named.status):.1%})"
         for status, size in zip(reversed(STATUSES), reversed(sizes), strict=True)
         if size
     }
+
+
+def _n_empty_sets(named: FileAnnotation) -> int:
+    """Count the cells whose prediction set has no type."""
+    sets = named.packed_sets
+    return 0 if sets is None else int((sets == 0).all(axis=1).sum())

@@ -46,6 +46,11 @@ def evaluation_table(evaluation: Evaluation) -> RenderableType:
                 for share in SHOWN_SHARES
             ),
             **({"sets": _sets(sets)} if sets else {}),
+            **{
+                status.replace("_", " "): f"{scores.n_cells:,} cells, accuracy "
+                f"{scores.accuracy:.3f}"
+                for status, scores in evaluation.by_status.items()
+            },
         }
     )
     return Group(table, "", overall)
@@ -139,9 +144,16 @@ def _training_facts(manifest: Manifest) -> dict[str, str]:
         f"{training['n_genes_measured']:,} genes",
         "validation": _validation(training["validation"], _set_apart(manifest)),
         **({"batches": batches_text(training["batches"])} if "batches" in training else {}),
-        "temperature": f"{manifest.calibration['temperature']:.3f} "
-        f"(fitted on {manifest.calibration['n_cells']:,} cells {_set_apart(manifest)})",
+        **_calibration(manifest),
     }
+
+
+def _calibration(manifest: Manifest) -> dict[str, str]:
+    """Return how probabilities were made to mean what they say."""
+    by, n_cells = manifest.calibration, f"{manifest.calibration['n_cells']:,} cells"
+    if by["method"] == "stacking":
+        return {"calibration": f"by stacking and a map of logits, on {n_cells} out of fold"}
+    return {"temperature": f"{by['temperature']:.3f} (fitted on {n_cells} set apart)"}
 
 
 def batches_text(batches: Mapping[str, Any]) -> str:

@@ -81,6 +81,10 @@ class LogitMap:
         scale = self.scale / usual.scale
         return LogitMap(scale, self.offsets - scale * usual.offsets)
 
+    def faded(self, share: float) -> "LogitMap":
+        """Return the one that does a share of it, in [0, 1]."""
+        return LogitMap(self.scale**share, self.offsets * share)
+
     def __call__(self, logits: npt.NDArray[np.floating]) -> Floats:
         """Return logits, (n_cells, n_types), as they should be."""
         mapped: Floats = (logits * self.scale + self.offsets).astype(np.float32)
