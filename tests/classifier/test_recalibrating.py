@@ -15,6 +15,7 @@ from cellclassifier.classifier.recalibrating import depth_kept, recalibrate
 from cellclassifier.classifier.streaming import Streaming, annotate_file
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import read_predictions
+from cellclassifier.errors import InputError
 
 
 def thinned(cells, kept, seed=0):
@@ -41,7 +42,7 @@ def view_of(classifier, cells):
 
 
 def found_for(classifier, cells):
-    return recalibrate(view_of(classifier, cells), classifier.predictor(), judged=True)
+    return recalibrate(view_of(classifier, cells), classifier.predictor(), None, judged=True)
 
 
 def test_cells_as_deep_as_known_ones_are_left_alone(classifier, deep):
@@ -126,6 +127,19 @@ def test_the_same_cells_are_calibrated_alike_again(classifier, shallow):
     assert once.logits.scale == again.logits.scale
     np.testing.assert_array_equal(once.logits.offsets, again.logits.offsets)
     assert once.stretch == again.stretch
+
+
+def test_a_given_depth_is_taken_and_a_given_shift_names_each_cell_for_itself(classifier, shallow):
+    assert classifier.classify(shallow, shift=0.0).calibrated_depth is None
+    measured = classifier.classify(shallow)
+    given = classifier.classify(
+        shallow[:60].copy(), shift=measured.shift, depth=measured.calibrated_depth
+    )
+    np.testing.assert_array_equal(given.probabilities, measured.probabilities[:60])
+    np.testing.assert_array_equal(given.trust.novelty, measured.trust.novelty[:60])
+    for wrong in (0.0, -1.0, np.nan):
+        with pytest.raises(InputError, match="a depth is a share"):
+            classifier.classify(shallow, depth=wrong)
 
 
 # --- real cells

@@ -35,7 +35,7 @@ class Asked:
     ----------
     genes_in
         As in `read_cells`.
-    map_orthologs, shift, trust
+    map_orthologs, shift, depth, trust
         As in `CellTypeClassifier.classify`.
     counts
         The keywords of `find_counts` and their values.
@@ -46,6 +46,7 @@ class Asked:
     shift: float | None
     trust: TrustSettings
     counts: tuple[tuple[str, Any], ...]
+    depth: float | None = None
 
     @property
     def counts_arguments(self) -> CountsArguments:
@@ -84,7 +85,7 @@ class BlockAnnotator:
     def of(
         cls, classifier: CellTypeClassifier, cells: StoredCells, asked: Asked
     ) -> "BlockAnnotator":
-        """Settle on a sample where the counts are, match the genes, and measure the shift.
+        """Settle on a sample where the counts are, match the genes, and measure shift and depth.
 
         Raises
         ------
@@ -93,14 +94,14 @@ class BlockAnnotator:
         GeneOverlapError
             Less than a fifth of the model's genes were measured, or those of another species.
         InputError
-            The shift is negative or not a number.
+            As `adapt`.
         """
         counts = asked.counts_arguments
         settled, sample = SettledCounts.of(cells, sample_runs(cells.n_cells), **counts)
         manifest = classifier.check_fitted()
         match = match_genes(settled.genes, manifest.panel, map_orthologs=asked.map_orthologs)
         view = ModelView(manifest, sample, settled.spread(match))
-        shifted = adapt(view, classifier.predictor(), asked.shift, judged=True)
+        shifted = adapt(view, classifier.predictor(), asked.shift, asked.depth, judged=True)
         return cls(settled, view, shifted, shifted.judge(view, asked.trust))
 
     @property

@@ -192,6 +192,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         map_orthologs: bool = False,
         shift: float | None = None,
+        depth: float | None = None,
         trust: TrustSettings | None = None,
         **counts: Unpack[CountsArguments],
     ) -> Predictions:
@@ -208,6 +209,9 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             How far the cells are from the training cells, for networks that adapt (the default
             does): 0 names each cell for itself; None measures it on the cells as a whole, by
             `profile_shift`, and says it in the result.
+        depth
+            For the same networks, the depth of the cells as a share of that of the training cells,
+            for which scores are calibrated; None measures it, unless the shift is given.
         trust
             The coverage of prediction sets, and how many known cells may be called unknown.
         **counts
@@ -217,14 +221,14 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InputError
-            `shift` is negative or not a number.
+            `shift` is negative or not a number, or `depth` is not above zero.
         CountsError
             No raw counts can be found or proved.
         GeneOverlapError
             Less than a fifth of the model's genes were measured, or those of another species.
         """
         view = self._view(cells, map_orthologs=map_orthologs, **counts)
-        return judge_cells(view, self.predictor(), shift, trust)
+        return judge_cells(view, self.predictor(), shift, depth, trust)
 
     def expression(
         self,
@@ -263,6 +267,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         map_orthologs: bool = False,
         shift: float | None = None,
+        depth: float | None = None,
         trust: TrustSettings | None = None,
         vote: VoteSettings | None = None,
         **counts: Unpack[CountsArguments],
@@ -273,7 +278,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         to `vote`. Other parameters and errors are those of `classify`.
         """
         view = self._view(cells, map_orthologs=map_orthologs, **counts)
-        predictions = judge_cells(view, self.predictor(), shift, trust)
+        predictions = judge_cells(view, self.predictor(), shift, depth, trust)
         advice = str(QueryComparison.of_sample(view, predictions))
         model = describe_model(self.manifest_)
         write_predictions(cells, predictions, {**model, "advice": advice})

@@ -24,7 +24,11 @@ def name_cells(view: ModelView, predict: Predictor) -> Predictions:
 
 
 def judge_cells(
-    view: ModelView, predict: Predictor, shift: float | None, settings: TrustSettings | None
+    view: ModelView,
+    predict: Predictor,
+    shift: float | None,
+    depth: float | None,
+    settings: TrustSettings | None,
 ) -> Predictions:
     """Return the types of cells, and what they are worth.
 
@@ -32,15 +36,15 @@ def judge_cells(
     ----------
     view, predict
         As in `name_cells`.
-    shift
-        None measures it.
+    shift, depth
+        As in `adapt`.
     settings
         What is asked of labels; None asks for the usual.
 
     Raises
     ------
     InputError
-        `shift` is negative or not a number.
+        As `adapt`.
     """
-    shifted = adapt(view, predict, shift, judged=True)
+    shifted = adapt(view, predict, shift, depth, judged=True)
     return shifted.judge(view, settings)(view.raw, shifted.predict(view.raw, n_cores()))

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from cellclassifier.classifier.block_annotator import Asked, BlockAnnotator
 from cellclassifier.classifier.estimator import CellTypeClassifier
+from cellclassifier.classifier.shifting import ShiftedPredictor
 from cellclassifier.data.streaming import KeptBlocks, by_rows, check_unchanged, open_cells
 from cellclassifier.errors import ClusterError, InputError, MissingExtraError
 from cellclassifier.modelfile.model import write_model
@@ -50,7 +51,7 @@ class Job:
     before
         The file, and what it was when the work began, see `identity_of`.
     asked
-        Of the annotation; the shift is the one that the client measured.
+        Of the annotation; shift and depth are those that the client measured.
     folder, step, n_cells
         Where finished blocks are kept, of how many cells each, and of how many in all. The model
         lies there, too.
@@ -73,16 +74,15 @@ class Job:
         cls,
         classifier: CellTypeClassifier,
         asked: Asked,
-        shift: float | None,
+        shifted: ShiftedPredictor,
         kept: KeptBlocks,
         before: Mapping[str, str | int],
     ) -> "Job":
         """Put a model among the finished blocks, for workers to find."""
-        manifest = replace(classifier.check_fitted(), sample=None)
-        write_model(kept.folder / MODEL, classifier.model_, manifest)
+        write_model(kept.folder / MODEL, classifier.model_, classifier.check_fitted())
         return cls(
             tuple(before.items()),
-            replace(asked, shift=shift),
+            replace(asked, shift=shifted.shift, depth=shifted.depth or 1.0),
             kept.folder.absolute(),
             kept.bounds[0][1],
             kept.bounds[-1][1],

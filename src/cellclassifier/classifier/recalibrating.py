@@ -73,7 +73,7 @@ class Recalibration:
 
 
 def recalibrate(
-    view: ModelView, predict: WideDeepPredictor, *, judged: bool
+    view: ModelView, predict: WideDeepPredictor, depth: float | None, *, judged: bool
 ) -> Recalibration | None:
     """Cut cells that training set apart down to those of a view, and calibrate on them.
 
@@ -87,6 +87,8 @@ def recalibrate(
         The cells.
     predict
         The network of a model that adapts.
+    depth
+        Of the cells as a share of that of the training cells; None measures it.
     judged
         Whether sets and novelty are asked for, too.
 
@@ -100,7 +102,7 @@ def recalibrate(
     adaptation, sample = manifest.adaptation, manifest.sample
     if adaptation is None or sample is None:
         return None
-    kept = depth_kept(view, sample, predict)
+    kept = depth_kept(view, sample, predict) if depth is None else enough(depth)
     if kept == 1.0 and view.match.gene_coverage >= ENOUGH_GENES:
         return None
     before = predict
@@ -121,13 +123,22 @@ def depth_kept(view: ModelView, sample: ValidationSample, predict: WideDeepPredi
     raw = view.raw[rows]
     depth = view.library_size(raw)
     kept = share_kept(sample, float(np.median(depth)))
-    if kept >= ENOUGH_COUNTS:
+    if enough(kept) == 1.0:
         return 1.0
     said_by = predict.on_counts(view.match.target, view.stand_in)
     logits = said_by(raw.counts, view.scale(raw), n_threads=n_cores()).logits
     usual = _usual_depth(sample, logits.shape[1])[logits.argmax(axis=1)]
     kept = max(kept, float(np.median(depth / usual)))
-    return 1.0 if kept >= ENOUGH_COUNTS else kept
+    return enough(kept)
+
+
+def enough(depth: float) -> float:
+    """Return a depth, 1 from nine tenths on.
+
+    >>> enough(0.5), enough(0.95), enough(3.0)
+    (0.5, 1.0, 1.0)
+    """
+    return 1.0 if depth >= ENOUGH_COUNTS else depth
 
 
 def _usual_depth(sample: ValidationSample, n_types: int) -> npt.NDArray[np.float64]:

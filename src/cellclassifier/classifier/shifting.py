@@ -60,7 +60,12 @@ class ShiftedPredictor(NamedTuple):
 
 
 def adapt(
-    view: ModelView, predict: Predictor, shift: float | None, *, judged: bool = False
+    view: ModelView,
+    predict: Predictor,
+    shift: float | None,
+    depth: float | None = None,
+    *,
+    judged: bool = False,
 ) -> ShiftedPredictor:
     """Return the network for cells like those of `view`, block by block.
 
@@ -72,26 +77,38 @@ def adapt(
         The network; it is adapted where its model can be.
     shift
         As `profile_shift` measures it; None measures it.
+    depth
+        As a share of that of the training cells; None measures it, unless the shift is given.
     judged
         Whether a `Judge` comes after, for whom counts are compared with the type's in one go.
 
     Raises
     ------
     InputError
-        `shift` is negative or not a number.
+        `shift` is negative or not a number, or `depth` is not above zero.
     """
+    if depth is not None and not (np.isfinite(depth) and depth > 0):
+        raise InputError(
+            "a depth is a share of that of the training cells, above 0, or None to measure it; not "
+            f"{depth!r}"
+        )
     if shift is not None and not (np.isfinite(shift) and shift >= 0):
         raise InputError(f"a shift is a number from 0 on, or None to measure it; not {shift!r}")
     adaptation = view.manifest.adaptation
     if adaptation is None or not isinstance(predict, WideDeepPredictor):
         return ShiftedPredictor(lambda raw, _: _by_expression(view, predict, raw), None)
-    adapted, shift, recalibration = adapt_wide_deep(view, predict, shift, judged=judged)
+    adapted, shift, recalibration = adapt_wide_deep(view, predict, shift, depth, judged=judged)
     said_by = with_last_layer(view, predict, adapted.logits, judged=judged)
     return ShiftedPredictor(said_by, shift, recalibration)
 
 
 def adapt_wide_deep(
-    view: ModelView, predict: WideDeepPredictor, shift: float | None, *, judged: bool = False
+    view: ModelView,
+    predict: WideDeepPredictor,
+    shift: float | None,
+    depth: float | None = None,
+    *,
+    judged: bool = False,
 ) -> tuple[WideDeepPredictor, float, Recalibration | None]:
     """Return the network with the last layer for cells like those of `view`, and what made it.
 
@@ -100,7 +117,9 @@ def adapt_wide_deep(
     adaptation = view.manifest.adaptation
     if adaptation is None:
         return predict, shift or 0.0, None
-    found = recalibrate(view, predict, judged=judged)
+    if depth is None and shift is not None:  # each cell for itself
+        depth = 1.0
+    found = recalibrate(view, predict, depth, judged=judged)
     if shift is None:  # shallow cells would be taken for others than they are
         usual = predict.logits if found is None else found.logits.of_layer(*predict.logits)
         shift = measure_shift(view, predict.with_logits(*usual))

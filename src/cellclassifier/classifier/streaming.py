@@ -101,6 +101,7 @@ def annotate_file(
     genes_in: GenesIn | None = None,
     map_orthologs: bool = False,
     shift: float | None = None,
+    depth: float | None = None,
     trust: TrustSettings | None = None,
     streaming: Streaming | None = None,
     vote: VoteSettings | None = None,
@@ -110,8 +111,8 @@ def annotate_file(
 
     The labels and probabilities are those of `CellTypeClassifier.classify`, bit by bit, however
     large the blocks are. What depends on the cells as a whole (where the counts are, what was done
-    to them, the shift) is settled on a seeded sample of them; a later block that contradicts it
-    ends the work. Finished blocks are kept in the folder ``OUT.partial`` until all is written: a
+    to them, shift and depth) is settled on a seeded sample of them; a later block that contradicts
+    it ends the work. Finished blocks are kept in the folder ``OUT.partial`` until all is written: a
     call with the same arguments goes on where another one was ended.
 
     Parameters
@@ -125,7 +126,7 @@ def annotate_file(
         ``.csv``, ``.csv.gz`` or ``.parquet``: the annotations alone; None: into the file itself.
     genes_in
         As in `read_cells`.
-    map_orthologs, shift, trust
+    map_orthologs, shift, depth, trust
         As in `CellTypeClassifier.classify`.
     streaming
         How large the blocks are, and who watches.
@@ -164,7 +165,8 @@ def annotate_file(
     output.check(cells)
     check_voters(vote, cells.table)
     before = identity_of(path)
-    asked = Asked(genes_in, map_orthologs, shift, trust or TrustSettings(), tuple(counts.items()))
+    trust, of_counts = trust or TrustSettings(), tuple(counts.items())
+    asked = Asked(genes_in, map_orthologs, shift, trust, of_counts, depth)
     folder = target.absolute().parent
     # what is to be changed may still be open, by cells that nobody has any more
     with (
@@ -187,7 +189,7 @@ def annotate_file(
                 told = gathered.add, writing.add
                 parts = _named_here(annotator, kept, streaming.n_threads, told)
             else:
-                job = Job.of(classifier, asked, annotator.shifted.shift, kept, before)
+                job = Job.of(classifier, asked, annotator.shifted, kept, before)
                 parts = named_on_dask(streaming.dask, job, kept.missing())
             with _of_one_file(path, before, kept):
                 _watch(parts, kept, streaming.watch)

@@ -25,6 +25,7 @@ def annotate(
     engine: Literal["keras", "lowlevel"] = "keras",
     map_orthologs: Switch = False,
     shift: float | None = None,
+    depth: float | None = None,
     coverage: float = 0.9,
     refused: float = 0.05,
     keep_best: Switch = False,
@@ -68,6 +69,9 @@ def annotate(
     shift
         How far the cells are from the training cells. It is measured on a sample of the cells
         unless it is given; 0 names each cell for itself.
+    depth
+        How deep the cells are, as a share of the training cells' counts, for which scores are
+        calibrated. It is measured on a sample of the cells unless it, or the shift, is given.
     coverage
         How often the set of types of a cell is to hold its true one, between 0 and 1.
     refused
@@ -111,6 +115,7 @@ def annotate(
             genes_in=options.genes_in,
             map_orthologs=map_orthologs,
             shift=shift,
+            depth=depth,
             trust=TrustSettings(
                 coverage=coverage, refused=refused, keep_best=keep_best, unknown=unknown
             ),
