@@ -78,7 +78,8 @@ def measured(task: Task) -> Iterator[Row]:
 
 def newest(rows: list[Row]) -> pd.DataFrame:
     """Return the newest row of each task and shift."""
-    return pd.DataFrame(rows).drop_duplicates(["task", "asked"], keep="last")
+    # one that was measured again keeps its place
+    return pd.DataFrame({(row["task"], row["asked"]): row for row in rows}.values())
 
 
 def gains(frame: pd.DataFrame) -> pd.DataFrame:
@@ -100,7 +101,7 @@ def temperatures(frame: pd.DataFrame) -> pd.DataFrame:
 
 def text(frame: pd.DataFrame) -> str:
     """Return both as one Markdown table."""
-    points, asked_for = gains(frame), temperatures(frame)["best_temperature"]
+    points, asked_for = gains(frame), dict(temperatures(frame)["best_temperature"])
     shifts = " | ".join(f"{shift:g}" for shift in SHIFTS)
     lines = [
         f"| task | shift | accuracy | {shifts} | temperature |",
