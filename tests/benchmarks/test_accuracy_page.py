@@ -5,10 +5,12 @@ import re
 import accuracy_page
 import agreement
 import confusion
+import ingredients
 import leaderboard
 import marks
 import pytest
 from leaderboard import Difference
+from macro_f1 import TrueTypes
 from peer_table import write_between_markers
 from record import RESULTS, ROOT
 from rows import Rows
@@ -99,3 +101,45 @@ def test_trees_stop_on_the_cortex_after_a_round_or_two_as_the_protocol_says():
     rows = leaderboard.newest(Rows(RESULTS / "accuracy.jsonl").read())
     of_cortex = agreement.of_method(rows, "zeisel_cortex", "lightgbm").values()
     assert {row["chosen"]["rounds"] for row in of_cortex} <= {1, 2}
+
+
+@pytest.fixture(scope="module")
+def left_out():
+    rows = leaderboard.newest(Rows(RESULTS / "ingredients.jsonl").read())
+    return ingredients.differences(rows)
+
+
+def test_what_the_page_says_of_the_whole(left_out):
+    words = {one.task: one.word for name, _, one in left_out if name == "linear"}
+    assert words.pop("zheng_sorted_facs") == "tie"
+    assert set(words.values()) == {"behind"}
+    assert len(words) == 4
+    assert all(log_loss > 0 for name, log_loss, _ in left_out if name == "linear")
+
+
+def test_what_the_page_says_of_single_ingredients(left_out):
+    behind = {}
+    for name, _, one in left_out:
+        assert one.word != "ahead"
+        behind.setdefault(name, []).extend([one.task] if one.word == "behind" else [])
+    del behind["linear"]
+    assert behind == {
+        "shift 0": ["facs_to_mudan", "merged_to_3prime"],
+        "without the paths": [],
+        "without the map": [],
+        "without towers": ["facs_to_mudan"],
+        "linear on per 300 only": ["paul15"],
+        "without per 30": ["paul15"],
+    }
+
+
+def test_a_peer_is_ahead_on_the_same_two_tasks_by_both_scores(shared_data):
+    shared_data("zheng_sorted_facs.h5ad")
+    scores = leaderboard.by_task(leaderboard.newest(Rows(RESULTS / "accuracy.jsonl").read()))
+    for score in (leaderboard.ACCURACY, leaderboard.by_macro_f1(TrueTypes())):
+        found = leaderboard.differences(scores, score)
+        behind = {one.task: one.peer for one in found if one.word == "behind"}
+        assert behind == {
+            "merged_without_same": "logistic-regression",
+            "pbmc3k_to_3prime": "scanvi",
+        }
