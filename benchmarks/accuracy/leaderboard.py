@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from leaderboard_plot import draw
+from macro_f1 import TrueTypes, Truth, macro_f1_gain
 from record import RESULTS, ROOT, Row
 from rows import Rows, correct_cells
 
@@ -37,20 +38,58 @@ ABOUT_ACCURACY = (
 ABOUT_PROBABILITIES = (
     "Log-loss / calibration error (ECE, 15 bins); a dash where a method gives no probabilities."
 )
-ABOUT_COSTS = "CPU seconds to fit, tuning included / cells named per second / peak memory in MB."
+ABOUT_COSTS = (
+    "CPU seconds to fit, tuning included / cells named per second / peak memory in MB. All on one "
+    "core. Cells per second are those of one cold call on some hundred to some thousand cells; "
+    "of ours with all that is said of what a name is worth (`classify`). What it names a second "
+    "once it runs, and where that is 100,000: `docs/decisions/0032-naming-from-disk.md`."
+)
 ABOUT_DIFFERENCES = (
-    "Accuracy of ours less that of the best peer on the same cells, in points, with a 95 % "
-    "bootstrap interval over cells (paired, fold by fold), on the most folds that a peer shares "
-    "with us. The best peer is chosen by the same cells, which favours it. Tie: the interval holds "
-    "zero."
+    "Ours less the best peer on the same cells, in points, with a 95 % bootstrap interval over "
+    "cells (paired, fold by fold), on the most folds that a peer shares with us. The best peer "
+    "is chosen by the same score of the same cells, which favours it. Tie: the interval holds "
+    "zero. Of types of a few cells macro-F1 is mostly chance: a sample may have none of them, and "
+    "then its mean leaves them out."
 )
 
 Scores = dict[str, dict[str, list[Row]]]
+# over which tasks differences are averaged
+SUMS = {group: (group,) for group in GROUPS} | {"home and abroad": GROUPS[:2], "all": GROUPS}
+
+
+@dataclass(frozen=True)
+class Score:
+    """What is compared: its name, its key in a row, and how two rows of the same cells differ.
+
+    `gain` returns by how much ours is better, and the same in samples of as many cells.
+    """
+
+    name: str
+    key: str
+    gain: Callable[[Row, Row, np.random.Generator], tuple[float, Any]]
+
+
+def accuracy_gain(ours: Row, theirs: Row, rng: np.random.Generator) -> tuple[float, Any]:
+    """Return the difference in accuracy, and that in samples."""
+    gains = correct_cells(ours).astype(int) - correct_cells(theirs)
+    return float(gains.mean()), bootstrap_means(gains, rng)
+
+
+ACCURACY = Score("Accuracy", "accuracy", accuracy_gain)
+
+
+def by_macro_f1(truth: Truth) -> Score:
+    """Return macro-F1 as a score; `truth` tells the types of a row's test cells."""
+
+    def gain(ours: Row, theirs: Row, rng: np.random.Generator) -> tuple[float, Any]:
+        return macro_f1_gain(truth(ours), ours, theirs, rng, N_DRAWS)
+
+    return Score("Macro-F1", "macro_f1", gain)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much more accurate we are than a peer on the same cells, with a 95 % interval."""
+    """How much better we are than a peer on the same cells, with a 95 % interval."""
 
     task: str
     peer: str
@@ -70,7 +109,7 @@ class Difference:
 def main() -> None:
     """Write the tables and the plot."""
     scores = by_task(newest(Rows(RESULTS / "accuracy.jsonl").read()))
-    LEADERBOARD.write_text(leaderboard(scores), encoding="utf-8")
+    LEADERBOARD.write_text(leaderboard(scores, TrueTypes()), encoding="utf-8")
     draw(accuracies(scores), PLOT)
     print(f"wrote {LEADERBOARD.relative_to(ROOT)} and {PLOT.relative_to(ROOT)}")
 
@@ -103,15 +142,20 @@ def mean_of(rows: list[Row], name: str) -> float:
     return float("nan") if None in values else fmean(values)
 
 
-def leaderboard(scores: Scores) -> str:
+def leaderboard(scores: Scores, truth: Truth) -> str:
     """Return the whole text."""
     parts = [NOTICE]
     for group in GROUPS:
-        own = {task: m for task, m in scores.items() if next(iter(m.values()))[0]["group"] == group}
+        own = {task: methods for task, methods in scores.items() if group_of(methods) == group}
         if own:
             parts += [f"## {group.capitalize()}\n", *tables_of(own)]
-    parts += ["## Ours against the best peer\n", differences_text(scores)]
+    parts += ["## Ours against the best peer\n", differences_text(scores, truth)]
     return "\n".join(parts)
+
+
+def group_of(methods: dict[str, list[Row]]) -> str:
+    """Return the group of the task whose rows these are."""
+    return str(next(iter(methods.values()))[0]["group"])
 
 
 def tables_of(scores: Scores) -> list[str]:
@@ -174,7 +218,7 @@ def cost_cell(rows: list[Row], n_folds: int) -> str:  # noqa: ARG001  (as all ce
     return f"{seconds:.1f} / {speed:,.0f} / {peak:,}"
 
 
-def differences(scores: Scores) -> list[Difference]:
+def differences(scores: Scores, score: Score = ACCURACY) -> list[Difference]:
     """Compare us with the best peer of each task, on the most folds that a peer shares with us."""
     found = []
     for task, methods in scores.items():
@@ -186,14 +230,14 @@ def differences(scores: Scores) -> list[Difference]:
         }
         folds = max(shared.values(), key=len, default=set())
         if folds:
-            accuracy = {
-                name: mean_of(rows_of(methods[name], folds), "accuracy")
+            reached = {
+                name: mean_of(rows_of(methods[name], folds), score.key)
                 for name, common in shared.items()
                 if common == folds
             }
-            peer = max(accuracy.items(), key=itemgetter(1))[0]
-            both = (rows_of(methods[name], folds) for name in (OURS, peer))
-            found.append(difference(task, peer, *both))
+            peer = max(reached.items(), key=itemgetter(1))[0]
+            own, other = (rows_of(methods[name], folds) for name in (OURS, peer))
+            found.append(difference(task, peer, own, other, score))
     return found
 
 
@@ -202,16 +246,18 @@ def rows_of(rows: list[Row], folds: set[int]) -> list[Row]:
     return [row for row in rows if row["fold"] in folds]
 
 
-def difference(task: str, peer: str, ours: list[Row], theirs: list[Row]) -> Difference:
+def difference(
+    task: str, peer: str, ours: list[Row], theirs: list[Row], score: Score = ACCURACY
+) -> Difference:
     """Return the mean over folds of the paired difference, with its bootstrap interval."""
     rng = np.random.default_rng(SEED)
     means, drawn = [], []
     for own, other in zip(ours, theirs, strict=True):
         if own["truth_sha256"] != other["truth_sha256"]:
             raise ValueError(f"{task} fold {own['fold']}: ours and {peer} named other cells")
-        gains = correct_cells(own).astype(int) - correct_cells(other)
-        means.append(float(gains.mean()))
-        drawn.append(bootstrap_means(gains, rng))
+        mean, samples = score.gain(own, other, rng)
+        means.append(mean)
+        drawn.append(samples)
     edges = np.quantile(np.mean(drawn, axis=0), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Difference(task, peer, len(ours), fmean(means), float(edges[0]), float(edges[1]))
 
@@ -226,13 +272,24 @@ def bootstrap_means(gains: Any, rng: np.random.Generator) -> Any:  # noqa: ANN40
     return (counts[:, 2] - counts[:, 0]) / len(gains)
 
 
-def differences_text(scores: Scores) -> str:
-    """Return the table of differences and their mean over tasks."""
-    found = differences(scores)
-    if not found:
-        return "No task has rows of ours and of a peer on the same folds.\n"
+def differences_text(scores: Scores, truth: Truth) -> str:
+    """Return the tables of differences, and their means over groups of tasks."""
+    parts = [f"{ABOUT_DIFFERENCES}\n"]
+    for score in (ACCURACY, by_macro_f1(truth)):
+        found = differences(scores, score)
+        if not found:
+            return "No task has rows of ours and of a peer on the same folds.\n"
+        parts += [
+            f"### {score.name}\n",
+            difference_table(found),
+            means_table(found, {task: group_of(methods) for task, methods in scores.items()}),
+        ]
+    return "\n".join(parts)
+
+
+def difference_table(found: list[Difference]) -> str:
+    """Return a line for each task."""
     lines = [
-        f"{ABOUT_DIFFERENCES}\n",
         "| task | best peer | folds | difference | 95 % interval | |",
         "|---|---|---|---|---|---|",
         *(
@@ -241,12 +298,23 @@ def differences_text(scores: Scores) -> str:
             for one in found
         ),
     ]
-    mean = 100 * fmean(one.mean for one in found)
-    words = [one.word for one in found]
-    counts = ", ".join(f"{words.count(word)} {word}" for word in ("ahead", "tie", "behind"))
-    return "\n".join(
-        [*lines, f"\nMean over the {len(found)} tasks: {mean:+.2f} points; {counts}.\n"]
-    )
+    return "\n".join(lines) + "\n"
+
+
+def means_table(found: list[Difference], group: dict[str, str]) -> str:
+    """Return the mean difference over each group of tasks, over two of them and over all."""
+    lines = [
+        "| tasks | how many | mean difference | ahead | tie | behind |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, groups in SUMS.items():
+        own = [one for one in found if group[one.task] in groups]
+        if own:
+            words = [one.word for one in own]
+            counts = " | ".join(str(words.count(word)) for word in ("ahead", "tie", "behind"))
+            mean = 100 * fmean(one.mean for one in own)
+            lines.append(f"| {name} | {len(own)} | {mean:+.2f} | {counts} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

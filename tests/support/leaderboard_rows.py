@@ -4,6 +4,8 @@ import numpy as np
 from rows import as_text, packed
 
 N_CELLS = 400
+TYPES = ["B", "T"]
+TRUTH = np.arange(N_CELLS, dtype=np.uint8) % 2
 
 
 def row(method, fold, n_correct, *, task="home task", group="home", log_loss=0.5):
@@ -22,6 +24,8 @@ def row(method, fold, n_correct, *, task="home task", group="home", log_loss=0.5
         "cells_per_second": 1000.0,
         "peak_memory_mb": 100,
         "truth_sha256": f"truth {fold}",
+        "types": TYPES,
+        "predicted": as_text(packed(np.where(correct, TRUTH, 1 - TRUTH).astype(np.uint8))),
         "correct": as_text(packed(np.packbits(correct))),
     }
 
