@@ -61,8 +61,12 @@ def measured(task: Task) -> Iterator[Row]:
         training, labels_key=LABELS_KEY, library_size_key=LIBRARY_SIZE_KEY
     )
     truth = read_labels(split.test, LABELS_KEY)
+    depth = None  # measured first, and the same for every shift
     for shift in (None, *SHIFTS):
-        named = classifier.classify(test, shift=shift, library_size_key=LIBRARY_SIZE_KEY)
+        named = classifier.classify(
+            test, shift=shift, depth=depth, library_size_key=LIBRARY_SIZE_KEY
+        )
+        depth = depth or named.calibrated_depth or 1.0
         scores = cc.evaluate(truth, named).to_json()
         logits = np.log(np.maximum(named.probabilities, 1e-12))
         codes = pd.Index(named.label_space.labels).get_indexer(pd.Index(truth))

@@ -5,21 +5,31 @@
 The default is fitted on the training cells of each task abroad. It names their test cells, whose
 types are all known, and the cells of another tissue: of the pancreas for a model of blood. How many
 look more novel than 95 % and than 99.9 % of known cells, and how many are called unknown, goes to
-benchmarks/results/trust_foreign.jsonl, a row each; the table is printed.
+benchmarks/results/trust_foreign.jsonl, a row each,
+and the table into docs/decisions/0025-novelty.md.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-import pandas as pd
-from record import Row, provenance, save, shared_data
+from peer_table import write_between_markers
+from record import ROOT, Row, provenance, save, shared_data
 from tasks import LABELS_KEY, LIBRARY_SIZE_KEY, SEED, Task, choose_tasks
 
 import cellclassifier as cc
-from cellclassifier.classifier.trusting import VERY_NOVEL
+from cellclassifier.classifier.trusting import NOVEL, VERY_NOVEL
 
 FOREIGN = "baron_pancreas.h5ad"
-NOVEL = 1.301  # one known cell in twenty
+PAGE = ROOT / "docs" / "decisions" / "0025-novelty.md"
+MARKER = "<!-- table of benchmarks/trust/foreign.py -->"
+COLUMNS = {
+    "task": "task",
+    "cells": "cells",
+    "shift": "shift",
+    "novel": "novel",
+    "very_novel": "very novel",
+    "unknown": "called unknown",
+}
 
 Cells = Any  # AnnData has no types
 
@@ -28,8 +38,16 @@ def main() -> None:
     """Measure, save and print."""
     rows = [row for task in choose_tasks("abroad") for row in rows_of(task)]
     save("trust_foreign.jsonl", rows, lambda _: True)
-    columns = ["task", "cells", "n_cells", "shift", "novel", "very_novel", "unknown"]
-    print(pd.DataFrame(rows)[columns].to_string(index=False))
+    write_between_markers(PAGE, table(rows), MARKER)
+
+
+def table(rows: list[Row]) -> str:
+    """Return the Markdown table."""
+    lines = [f"| {' | '.join(COLUMNS.values())} |", f"|{'---|' * len(COLUMNS)}"]
+    for row in rows:
+        shown = [row[name] if name in ("task", "cells") else f"{row[name]:.3f}" for name in COLUMNS]
+        lines.append(f"| {' | '.join(shown)} |")
+    return "\n".join(lines) + "\n"
 
 
 def rows_of(task: Task) -> Iterator[Row]:

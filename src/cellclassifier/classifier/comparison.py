@@ -6,7 +6,7 @@ import numpy as np
 
 from cellclassifier.classifier.recalibrating import ENOUGH_COUNTS
 from cellclassifier.classifier.sampling import sample_rows
-from cellclassifier.classifier.trusting import MAX_SHIFT, MIN_COVERAGE, MOST, VERY_NOVEL
+from cellclassifier.classifier.trusting import MAX_SHIFT, MIN_COVERAGE, NOVEL, foreign_limit
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import RawCounts
 from cellclassifier.predictions import STATUSES, Predictions
@@ -15,7 +15,6 @@ from cellclassifier.predictions import STATUSES, Predictions
 DEEP, SHALLOW = 3.0, 0.5
 FEW_GENES = 0.9
 MANY_NOVEL = 0.15
-NOVEL = -np.log10(0.05)
 # fewer cells are not compared
 FEW_CELLS = 20
 # of cells of one predicted type, where the training cells had this many times fewer
@@ -40,13 +39,14 @@ class QueryComparison:
         The share of the model's genes that were measured, in [0, 1].
     shift
         As in `Predictions`.
-    novel, very_novel
-        The share of cells that look more novel than 95 % of known cells, and than 99.9 %; None
-        where nothing tells.
+    novel
+        The share of cells that look more novel than 95 % of known cells; None where nothing tells.
     low_depth
         The share of cells with too few counts to name them well, in [0, 1].
     changed_type
         A type that most cells were given, and few training cells were of; None for none.
+    foreign
+        Whether they look like cells of another tissue.
     n_cells
         How many were compared.
     calibrated_depth
@@ -62,7 +62,7 @@ class QueryComparison:
     novel: float | None
     low_depth: float | None
     changed_type: str | None
-    very_novel: float | None = None
+    foreign: bool = False
     n_cells: int = FEW_CELLS
     calibrated_depth: float | None = None
     can_calibrate: bool = True
@@ -90,7 +90,7 @@ class QueryComparison:
             None if trust is None else float((trust.novelty >= NOVEL).mean()),
             None if trust is None else float((trust.status == STATUSES.index("low_depth")).mean()),
             _changed_type(view, named),
-            None if trust is None else float((trust.novelty >= VERY_NOVEL).mean()),
+            trust is not None and foreign_limit(trust.novelty) is not None,
             len(named),
             named.calibrated_depth,
             view.manifest.adaptation is not None and view.manifest.sample is not None,
@@ -117,7 +117,7 @@ class QueryComparison:
             found.append(f"{self.low_depth:.1%} of the cells have too few counts")
         if self.shift is not None and self.shift >= MAX_SHIFT:
             much = "much " if self.shift >= FAR_SHIFT else ""
-            unknown = "" if self.is_foreign else "no cell is called unknown for its novelty, "
+            unknown = "" if self.foreign else "no cell is called unknown for its novelty, "
             found.append(
                 f"genes differ {much}from the training cells' (shift {self.shift:.2f}), as they do "
                 f"between laboratories and protocols: the network was adapted, {unknown}and sets "
@@ -125,7 +125,7 @@ class QueryComparison:
             )
         if self.novel is not None and self.novel >= MANY_NOVEL:
             what = "types may be among them that the model does not know"
-            if self.is_foreign:
+            if self.foreign:
                 what = "this model does not seem to know what they are"
             found.append(
                 f"{self.novel:.0%} of the cells look more novel than 95 % of known cells do: {what}"
@@ -133,11 +133,6 @@ class QueryComparison:
         if self.changed_type is not None:
             found.append(f"most cells are '{self.changed_type}', and few training cells were")
         return found
-
-    @property
-    def is_foreign(self) -> bool:
-        """Whether most of the cells look very novel."""
-        return self.very_novel is not None and self.very_novel >= MOST
 
     @property
     def _of_depth(self) -> str:

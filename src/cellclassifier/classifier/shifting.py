@@ -9,7 +9,7 @@ import numpy as np
 from cellclassifier.classifier.last_layer import with_last_layer
 from cellclassifier.classifier.recalibrating import Recalibration, recalibrate
 from cellclassifier.classifier.sampling import sample_rows
-from cellclassifier.classifier.trusting import MAX_SHIFT, MOST, VERY_NOVEL, Judge, TrustSettings
+from cellclassifier.classifier.trusting import MAX_SHIFT, Judge, TrustSettings, foreign_limit
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import RawCounts
 from cellclassifier.data.counts.cells import n_cores
@@ -55,8 +55,9 @@ class ShiftedPredictor(NamedTuple):
             return judge
         some = view.raw[sample_rows(len(view.raw))]
         trust = judge(some, self.predict(some, n_cores())).trust
-        is_foreign = trust is not None and float((trust.novelty >= VERY_NOVEL).mean()) >= MOST
-        return replace(judge, foreign=is_foreign)
+        return (
+            judge if trust is None else replace(judge, foreign_limit=foreign_limit(trust.novelty))
+        )
 
 
 def adapt(

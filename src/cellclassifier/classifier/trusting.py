@@ -18,10 +18,11 @@ from cellclassifier.trust import CellEvidence, ConformalScores, NoveltyDetector
 # Cells that differ more from the training's than another day of the same experiment makes them
 # (see `profile_shift`) look novel for that alone: they are flagged by their novelty, not refused.
 MAX_SHIFT = 0.15
-# of known cells one in a thousand looks so novel, from elsewhere up to one in eight; where more
-# than a share of MOST does, it is not for where the cells come from
-VERY_NOVEL = 3.0
-MOST = 0.5
+# What a twentieth and a thousandth of known cells looks like. From another laboratory up to seven
+# in ten known cells looked novel, and one in eight very novel; of another tissue all looked novel.
+NOVEL, VERY_NOVEL = -np.log10(0.05), 3.0
+# from these shares on, cells are of another tissue
+NEARLY_ALL, MOST = 0.95, 0.5
 # of the model's genes: below, most cells are named worse than they could be
 MIN_COVERAGE = 0.3
 # of the median library size of the training cells
@@ -126,8 +127,9 @@ class Judge:
         By how much more novel known cells look that are as shallow as these, 1 or more.
     depth
         As `Predictions.calibrated_depth`.
-    foreign
-        Whether most of the cells look very novel.
+    foreign_limit
+        The novelty from which on cells of another tissue are unknown, although they come from
+        elsewhere; None where they are not of another one.
     """
 
     view: ModelView
@@ -137,7 +139,7 @@ class Judge:
     conformal: ConformalScores | None
     stretch: float = 1.0
     depth: float | None = None
-    foreign: bool = False
+    foreign_limit: float | None = None
 
     @classmethod
     def of(cls, view: ModelView, settings: TrustSettings | None, shift: float | None) -> "Judge":
@@ -226,16 +228,34 @@ class Judge:
     def novelty_limit(self) -> float:
         """The novelty from which on a cell is unknown."""
         asked = self.settings.novelty_limit
-        return max(asked, VERY_NOVEL) if self.foreign else asked
+        return asked if self.foreign_limit is None else max(asked, self.foreign_limit)
 
     @property
     def refuses(self) -> bool:
         """Whether novel cells are called unknown, and not only given their novelty.
 
-        Known cells from elsewhere look novel, too, but most of them not very.
+        Known cells from elsewhere look novel, too, but not nearly all, and most of them not very.
         """
-        return self.shift is None or self.shift < MAX_SHIFT or self.foreign
+        return self.shift is None or self.shift < MAX_SHIFT or self.foreign_limit is not None
 
 
 def _usual_depth(manifest: Manifest) -> float:
     return float(manifest.training.get("median_library_size", 0.0))
+
+
+def foreign_limit(novelty: Floats) -> float | None:
+    """Return the novelty from which on cells of another tissue are unknown; None if of this one.
+
+    Parameters
+    ----------
+    novelty
+        Shape (n_cells,), of cells from elsewhere.
+
+    Examples
+    --------
+    >>> foreign_limit(np.float32([0.2, 1.5, 3.1])), foreign_limit(np.float32([0.2, 3.5, 3.1]))
+    (None, 3.0)
+    """
+    if float((novelty >= NOVEL).mean()) >= NEARLY_ALL:
+        return float(NOVEL)
+    return VERY_NOVEL if float((novelty >= VERY_NOVEL).mean()) >= MOST else None
