@@ -45,6 +45,22 @@ def test_cells_like_the_training_cells_speak_for_themselves():
             r"genes differ from the training cells' \(shift 0.20\).* no cell is called unknown",
             id="shift",
         ),
+        pytest.param(
+            {"depth": 0.6, "calibrated_depth": 0.6},
+            "scores were calibrated for that",
+            id="calibrated",
+        ),
+        pytest.param(
+            {"depth": 0.8, "can_calibrate": False}, "cannot calibrate its scores", id="cannot"
+        ),
+        pytest.param(
+            {"genes_detected": 50.0, "genes_usual": 120.0},
+            "counts of 50 of the model's genes, training cells of 120",
+            id="genes-detected",
+        ),
+        pytest.param(
+            {"novel": 0.98, "foreign": True}, "does not seem to know what they are", id="foreign"
+        ),
         pytest.param({"shift": 0.4}, r"genes differ much .*\(shift 0.40\)", id="much-shift"),
         pytest.param(
             {"novel": 0.3}, "30% of the cells look more novel than 95 % of known", id="novel"
@@ -72,6 +88,22 @@ def test_each_difference_is_a_sentence(differs, said):
 )  # fmt: skip
 def test_what_differs_little_or_is_not_known_is_not_spoken_of(little):
     assert replace(ALIKE, **little).warnings == []
+
+
+def test_few_cells_are_not_compared():
+    few = replace(ALIKE, n_cells=5)
+    assert str(few) == "5 cells are too few to be compared with the training cells."
+    assert replace(ALIKE, n_cells=5, gene_coverage=0.2).warnings
+
+
+def test_of_another_tissue_from_elsewhere_cells_are_called_unknown():
+    found = replace(ALIKE, shift=0.5, novel=1.0, foreign=True)
+    assert "no cell is called unknown" not in str(found)
+
+
+def test_shallow_cells_lack_genes_for_that():
+    shallow = replace(ALIKE, depth=0.4, calibrated_depth=0.4, genes_detected=40, genes_usual=100)
+    assert len(shallow.warnings) == 1
 
 
 def test_several_differences_are_all_told():

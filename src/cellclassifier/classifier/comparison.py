@@ -15,6 +15,8 @@ from cellclassifier.predictions import STATUSES, Predictions
 DEEP, SHALLOW = 3.0, 0.5
 FEW_GENES = 0.9
 MANY_NOVEL = 0.15
+# of the genes that training cells have counts of, where the counts are as many
+FEW_DETECTED = 0.6
 # fewer cells are not compared
 FEW_CELLS = 20
 # of cells of one predicted type, where the training cells had this many times fewer
@@ -53,6 +55,9 @@ class QueryComparison:
         As in `Predictions`.
     can_calibrate
         Whether the model has what it takes to calibrate scores for shallow cells.
+    genes_usual
+        The median number of the measured genes with counts in a training cell; None where the
+        model has none of these cells.
     """
 
     depth: float | None
@@ -66,6 +71,7 @@ class QueryComparison:
     n_cells: int = FEW_CELLS
     calibrated_depth: float | None = None
     can_calibrate: bool = True
+    genes_usual: float | None = None
 
     @classmethod
     def of(cls, view: ModelView, raw: RawCounts, named: Predictions) -> "QueryComparison":
@@ -94,6 +100,7 @@ class QueryComparison:
             len(named),
             named.calibrated_depth,
             view.manifest.adaptation is not None and view.manifest.sample is not None,
+            _genes_usual(view),
         )
 
     @classmethod
@@ -113,6 +120,11 @@ class QueryComparison:
             )
         if self._of_depth:
             found.append(self._of_depth)
+        if self._lacks_genes:
+            found.append(
+                f"cells have counts of {self.genes_detected:,.0f} of the model's genes, training "
+                f"cells of {self.genes_usual:,.0f}, at about the same depth"
+            )
         if self.low_depth:
             found.append(f"{self.low_depth:.1%} of the cells have too few counts")
         if self.shift is not None and self.shift >= MAX_SHIFT:
@@ -133,6 +145,13 @@ class QueryComparison:
         if self.changed_type is not None:
             found.append(f"most cells are '{self.changed_type}', and few training cells were")
         return found
+
+    @property
+    def _lacks_genes(self) -> bool:
+        """Whether counts are on fewer genes than such a depth has."""
+        if self.genes_usual is None or (self.depth is not None and self.depth < ENOUGH_COUNTS):
+            return False
+        return self.genes_detected < FEW_DETECTED * self.genes_usual
 
     @property
     def _of_depth(self) -> str:
@@ -178,3 +197,10 @@ def _changed_type(view: ModelView, named: Predictions) -> str | None:
     share_trained = n_trained.get(label, 0) / max(sum(n_trained.values()), 1)
     rare = shares[most] >= COMMON and share_trained * TIMES < shares[most]
     return label if rare else None
+
+
+def _genes_usual(view: ModelView) -> float | None:
+    sample = view.manifest.sample
+    if sample is None:
+        return None
+    return float(np.median(np.diff(sample.counts[:, view.match.measured].tocsr().indptr)))
