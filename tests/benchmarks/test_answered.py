@@ -26,7 +26,7 @@ def test_a_line_is_drawn_for_each_task(tmp_path):
 
 def test_the_table_of_the_page_is_that_of_the_results(tmp_path):
     found = answered.over_folds(answered.read_rows())
-    assert len(found) == 16
+    assert len(found) == 18
     copy = tmp_path / "page.md"
     copy.write_text(answered.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
     write_between_markers(copy, answered.table(found), answered.MARKER)

@@ -23,7 +23,7 @@ N_PBMC, N_KEPT_APART = 700, 142
 SCORES = {"accuracy", "macro_f1", "median_f1", "log_loss", "ece"}
 EVALUATION_KEYS = SCORES | {
     "about", "n_cells", "per_type", "labels", "confusion", "labels_unknown_to_the_model",
-    "reliability", "answered", "sets",
+    "reliability", "answered", "sets", "by_status",
 }  # fmt: skip
 
 
