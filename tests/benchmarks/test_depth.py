@@ -13,10 +13,11 @@ from scipy import sparse
 
 def test_cells_are_cut_down_as_asked():
     counts = np.random.default_rng(0).poisson(20, (50, 40)).astype("float32")
-    cells = ad.AnnData(
-        sparse.csr_matrix(counts),
-        obs=pd.DataFrame({"n_counts_all_genes": counts.sum(axis=1) + 400}),
+    sizes = pd.DataFrame(
+        {"n_counts_all_genes": counts.sum(axis=1) + 400}, index=[f"cell{n}" for n in range(50)]
     )
+    genes = pd.DataFrame(index=[f"gene{n}" for n in range(40)])
+    cells = ad.AnnData(sparse.csr_matrix(counts), obs=sizes, var=genes)
     cut = depth.cut_down(cells, 0.25, 0.5)
     assert cut.shape == (50, 20)
     assert np.all(cut.X.toarray() <= cells[:, cut.var_names].X.toarray())
