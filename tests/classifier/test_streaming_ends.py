@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -165,11 +166,36 @@ def test_a_disk_full_at_the_end_keeps_what_is_done(classifier, cells, tmp_path, 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("cellclassifier.data.streaming.output.fill", full)
-    with pytest.raises(OutputError, match="No space left on device"):
+    said = (
+        r"No space left on device\. 600 of 600 cells are named and kept in '.*partial': make room"
+    )
+    with pytest.raises(OutputError, match=said):
         annotate_file(classifier, path, out, streaming=in_blocks_of(50))
     assert not out.exists()
     assert len(list((tmp_path / PARTIAL).glob("block_*.npz"))) == 12
     assert sorted(file.name for file in tmp_path.iterdir()) == ["cells.h5ad", PARTIAL]
+    monkeypatch.undo()
+    done = []
+    annotate_file(
+        classifier, path, out, streaming=in_blocks_of(50, watch=lambda *n: done.append(n))
+    )
+    assert done == [(600, 600)]
+    check_same(out, classifier.classify(cells))
+
+
+@pytest.mark.parametrize("kind", [".h5ad", ".zarr"])
+def test_no_room_for_a_copy_is_said_before_it_is_begun(
+    classifier, cells, tmp_path, monkeypatch, kind
+):
+    path, free = write(cells, tmp_path / f"cells{kind}"), SimpleNamespace(free=2**26)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: free)
+    with pytest.raises(
+        OutputError, match=r"no room in .* for a copy .* 0\.07 GB are free"
+    ) as raised:
+        annotate_file(classifier, path, tmp_path / f"named{kind}", streaming=in_blocks_of(50))
+    assert "--out NAMED.csv" in str(raised.value)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    annotate_file(classifier, path, tmp_path / "named.csv", streaming=in_blocks_of(50))
 
 
 @pytest.mark.parametrize("kind", [".h5ad", ".zarr"])

@@ -50,7 +50,7 @@ from cellclassifier.data.streaming import (
 )
 from cellclassifier.data.streaming.gathering import LIKELIEST
 from cellclassifier.data.streaming.kept import INPUT
-from cellclassifier.errors import FileFormatError, InputError, InputWarning
+from cellclassifier.errors import FileFormatError, InputError, InputWarning, OutputError
 from cellclassifier.predictions import Predictions
 
 BLOCK_CELLS = 2048
@@ -289,6 +289,13 @@ def _kept_on_failure(kept: KeptBlocks) -> Iterator[None]:
         raise KeyboardInterrupt(
             f"interrupted: {told}; run the same command again, and it goes on"
         ) from None
+    except OutputError as error:
+        if kept.is_empty():
+            kept.remove()
+            raise
+        raise OutputError(
+            f"{error}. {kept.told()}: make room and run the same command again, and it goes on"
+        ) from error
     except BaseException:
         kept.remove_if_empty()
         raise

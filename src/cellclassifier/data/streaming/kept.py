@@ -112,10 +112,7 @@ class KeptBlocks:
         try:
             _write(path, lambda temporary: np.savez(temporary, **dict[str, Any](arrays)))
         except OSError as error:
-            raise OutputError(
-                f"cannot write '{path}': {error.strerror or error}. What is done so far is kept "
-                f"in '{self.folder}': make room and run the same command again, and it goes on"
-            ) from error
+            raise OutputError(f"cannot write '{path}': {error.strerror or error}") from error
 
     def each(self, key: str) -> Iterator[npt.NDArray[Any]]:
         """Yield an array of each block, in order."""
