@@ -2,8 +2,8 @@
 
     PYTHONPATH=benchmarks/accuracy python benchmarks/scale/store.py CELLS.h5ad
 
-All that the file holds is written, matrix by matrix, packed by blosc-lz4 as make_cells.py does. A row
-goes to benchmarks/results/scale_train.jsonl, way "store".
+All that the file holds is written, matrix by matrix, packed by blosc-lz4 as make_cells.py does. A
+row goes to benchmarks/results/scale_train.jsonl, way "store".
 """
 
 import argparse
