@@ -143,7 +143,7 @@ def begun(*arguments, **options):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "killed"])
-def test_work_that_was_ended_goes_on(command, model_file, tmp_path, number):
+def test_work_that_was_ended_goes_on(command, model_file, tmp_path, capsys, number):
     cells, out = many_cells(tmp_path / "cells.h5ad", 20_000), tmp_path / "named.h5ad"
     arguments = ["annotate", cells, "--model", model_file, "--out", out, "--block-cells", "40"]
     process, partial = begun(*arguments), tmp_path / "named.h5ad.partial"
@@ -163,7 +163,10 @@ def test_work_that_was_ended_goes_on(command, model_file, tmp_path, number):
         )
     kept = {file: file.stat().st_mtime_ns for file in partial.glob("block_*.npz")}
     assert kept
+    capsys.readouterr()
     assert command(*arguments) == 0
+    told = rf"goes on where it was: {40 * n_kept:,} of 20,000 cells are named already\n"
+    assert re.fullmatch(told, capsys.readouterr().err)
     whole = CellTypeClassifier.load(model_file)
     shift = read_predictions(read_cells(out)).shift
     check_same(out, whole.classify(read_cells(cells), shift=shift))
