@@ -9,6 +9,9 @@ from pathlib import Path
 
 from cellclassifier.errors import OutputError
 
+# of a disk, left free by what asks for room before it begins
+SPARE_BYTES = 2**26
+
 
 def check_writable(path: str | Path) -> Path:
     """Return `path` as a `Path`, or say at once, before any long work, why it cannot be written.

@@ -1,7 +1,10 @@
 """Files that are not what they seem, and work that is cut off: what is said, and what is kept."""
 
 import os
+import re
+import shutil
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,8 +20,10 @@ from streamed_cells import (
     write_with_broken_chunk,
 )
 
+from cellclassifier.classifier.sampling import sample_runs
 from cellclassifier.classifier.streaming import annotate_file
-from cellclassifier.data.streaming import KeptBlocks
+from cellclassifier.data import read_cells, read_predictions
+from cellclassifier.data.streaming import KeptBlocks, SettledCounts, open_cells
 from cellclassifier.errors import (
     CountsError,
     FileFormatError,
@@ -161,11 +166,36 @@ def test_a_disk_full_at_the_end_keeps_what_is_done(classifier, cells, tmp_path, 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("cellclassifier.data.streaming.output.fill", full)
-    with pytest.raises(OutputError, match="No space left on device"):
+    said = (
+        r"No space left on device\. 600 of 600 cells are named and kept in '.*partial': make room"
+    )
+    with pytest.raises(OutputError, match=said):
         annotate_file(classifier, path, out, streaming=in_blocks_of(50))
     assert not out.exists()
     assert len(list((tmp_path / PARTIAL).glob("block_*.npz"))) == 12
     assert sorted(file.name for file in tmp_path.iterdir()) == ["cells.h5ad", PARTIAL]
+    monkeypatch.undo()
+    done = []
+    annotate_file(
+        classifier, path, out, streaming=in_blocks_of(50, watch=lambda *n: done.append(n))
+    )
+    assert done == [(600, 600)]
+    check_same(out, classifier.classify(cells))
+
+
+@pytest.mark.parametrize("kind", [".h5ad", ".zarr"])
+def test_no_room_for_a_copy_is_said_before_it_is_begun(
+    classifier, cells, tmp_path, monkeypatch, kind
+):
+    path, free = write(cells, tmp_path / f"cells{kind}"), SimpleNamespace(free=2**26)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: free)
+    with pytest.raises(
+        OutputError, match=r"no room in .* for a copy .* 0\.07 GB are free"
+    ) as raised:
+        annotate_file(classifier, path, tmp_path / f"named{kind}", streaming=in_blocks_of(50))
+    assert "--out NAMED.csv" in str(raised.value)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    annotate_file(classifier, path, tmp_path / "named.csv", streaming=in_blocks_of(50))
 
 
 @pytest.mark.parametrize("kind", [".h5ad", ".zarr"])
@@ -203,6 +233,92 @@ def test_a_broken_chunk_is_named(classifier, tmp_path):
     with pytest.raises(FileFormatError, match=rf"chunk {wanted:,} of '/X/data', of cells .*again"):
         annotate_file(classifier, path, out, streaming=in_blocks_of(100))
     assert not out.exists()
+
+
+@pytest.fixture(params=[".h5ad", ".zarr"])
+def broken(request, classifier, tmp_path, monkeypatch):
+    """Cells, their file with a broken chunk at the end, and the error that names it."""
+    # a sample of 250 cells leaves chunks of a small file unread
+    monkeypatch.setattr("cellclassifier.classifier.sampling.N_RUNS", 5)
+    monkeypatch.setattr("cellclassifier.classifier.sampling.SAMPLE_CELLS", 250)
+    cells, path = drawn(3_000, seed=5), tmp_path / f"cells{request.param}"
+    number = write_with_broken_chunk(cells, path)
+    streaming = in_blocks_of(100, n_threads=1)
+    with pytest.raises(FileFormatError) as raised:
+        annotate_file(classifier, path, tmp_path / "named.h5ad", streaming=streaming)
+    return cells, path, number, str(raised.value)
+
+
+def repaired(cells, path):
+    """Write the cells again, whole, at another time."""
+    if path.is_dir():
+        shutil.rmtree(path)
+        return write(cells, path)
+    new = path.with_name("new.h5ad")
+    cells.write_h5ad(new, compression="gzip")
+    return new.replace(path)
+
+
+def test_a_broken_chunk_is_named_and_what_was_done_is_kept(broken, tmp_path):
+    _, path, number, told = broken
+    assert f"'{path}' is broken: chunk {number:,} of '/X/data', of cells " in told
+    n_kept = len(list((tmp_path / PARTIAL).glob("block_*.npz")))
+    assert n_kept > 2
+    assert f"{n_kept * 100:,} of 3,000 cells are named and kept in '{tmp_path / PARTIAL}'" in told
+
+
+def test_work_goes_on_when_a_broken_file_is_repaired(broken, classifier, tmp_path):
+    cells, path, _, _ = broken
+    repaired(cells, path)
+    kept = {file: file.stat().st_mtime_ns for file in (tmp_path / PARTIAL).glob("block_*.npz")}
+    done, out = [], tmp_path / "named.h5ad"
+    annotate_file(
+        classifier, path, out, streaming=in_blocks_of(100, watch=lambda *n: done.append(n))
+    )
+    assert done[0] == (100 * len(kept), 3_000)
+    unbroken = tmp_path / "unbroken.h5ad"
+    annotate_file(classifier, path, unbroken, streaming=in_blocks_of(100))
+    check_same(out, read_predictions(read_cells(unbroken)))
+
+
+def test_blocks_of_cells_that_a_repair_changed_are_made_anew(broken, classifier, tmp_path):
+    cells, path, _, _ = broken
+    # a cell of the second block, which no sample looks at
+    seen = {row for run in sample_runs(3_000) for row in range(run.start, run.stop)}
+    changed = next(row for row in range(100, 200) if row not in seen)
+    cells.X.data[cells.X.indptr[changed] : cells.X.indptr[changed + 1]] += 3
+    repaired(cells, path)
+    n_kept = len(list((tmp_path / PARTIAL).glob("block_*.npz")))
+    done, out = [], tmp_path / "named.h5ad"
+    annotate_file(
+        classifier, path, out, streaming=in_blocks_of(100, watch=lambda *n: done.append(n))
+    )
+    assert done[0] == (100 * (n_kept - 1), 3_000)
+    unbroken = tmp_path / "unbroken.h5ad"
+    annotate_file(classifier, path, unbroken, streaming=in_blocks_of(100))
+    check_same(out, read_predictions(read_cells(unbroken)))
+
+
+def test_another_file_in_place_of_a_broken_one_is_named_anew(broken, classifier, tmp_path):
+    _, path, _, _ = broken
+    repaired(drawn(3_000, seed=6), path)
+    with pytest.warns(InputWarning, match="began anew.*the input changed"):
+        annotate_file(classifier, path, tmp_path / "named.h5ad", streaming=in_blocks_of(100))
+
+
+@pytest.mark.parametrize("kind", [".h5ad", ".zarr"])
+def test_a_chunk_that_breaks_the_sample_is_named_with_its_cells(tmp_path, kind):
+    cells, path = drawn(6_000, seed=5), tmp_path / f"cells{kind}"
+    number = write_with_broken_chunk(cells, path)
+    with pytest.raises(FileFormatError, match="is broken") as raised:
+        SettledCounts.of(open_cells(path), [slice(0, 50), slice(2_950, 6_000)])
+    told = re.search(
+        r"chunk ([\d,]+) of '/X/data', of cells ([\d,]+) to ([\d,]+)", str(raised.value)
+    )
+    found, first, last = (int(group.replace(",", "")) for group in told.groups())
+    assert found == number
+    assert last - first < 1_000
+    assert first <= outside_the_sample(6_000) <= last
 
 
 def test_columns_that_do_not_exist_are_told(classifier, tmp_path):

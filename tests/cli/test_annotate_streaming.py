@@ -1,6 +1,7 @@
 """The command that names cells from disk: its outputs, its words, and its ends."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -125,7 +126,7 @@ def many_cells(path, n_cells, n_genes=60, genes_per_cell=None):
     return path
 
 
-def begun(*arguments):
+def begun(*arguments, **options):
     # a process inherits it where Ctrl-C is ignored, as in the background of a shell
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -134,6 +135,7 @@ def begun(*arguments):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            **options,
         )
     finally:
         signal.signal(signal.SIGINT, before)
@@ -141,7 +143,7 @@ def begun(*arguments):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "killed"])
-def test_work_that_was_ended_goes_on(command, model_file, tmp_path, number):
+def test_work_that_was_ended_goes_on(command, model_file, tmp_path, capsys, number):
     cells, out = many_cells(tmp_path / "cells.h5ad", 20_000), tmp_path / "named.h5ad"
     arguments = ["annotate", cells, "--model", model_file, "--out", out, "--block-cells", "40"]
     process, partial = begun(*arguments), tmp_path / "named.h5ad.partial"
@@ -161,11 +163,33 @@ def test_work_that_was_ended_goes_on(command, model_file, tmp_path, number):
         )
     kept = {file: file.stat().st_mtime_ns for file in partial.glob("block_*.npz")}
     assert kept
+    capsys.readouterr()
     assert command(*arguments) == 0
+    told = rf"goes on where it was: {40 * n_kept:,} of 20,000 cells are named already\n"
+    assert re.fullmatch(told, capsys.readouterr().err)
     whole = CellTypeClassifier.load(model_file)
     shift = read_predictions(read_cells(out)).shift
     check_same(out, whole.classify(read_cells(cells), shift=shift))
     assert sorted(Path(tmp_path).glob("*.partial")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to a group of processes")
+def test_ctrl_c_at_a_terminal_ends_workers_of_this_machine_in_silence(model_file, tmp_path):
+    cells, out = many_cells(tmp_path / "cells.h5ad", 20_000), tmp_path / "named.h5ad"
+    options = ["--out", out, "--block-cells", "20", "--dask", "local:2"]
+    process = begun("annotate", cells, "--model", model_file, *options, start_new_session=True)
+    partial = tmp_path / "named.h5ad.partial"
+    while process.poll() is None and len(list(partial.glob("block_*.npz"))) < 20:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # workers are in the group, too
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert re.fullmatch(
+        r"cellclassifier: interrupted: \d[\d,]* of 20,000 cells are named and kept in .*goes on",
+        said.splitlines()[-1],  # a backend may have words of its own before
+    )
 
 
 MEASURE = """

@@ -117,6 +117,41 @@ def test_a_killed_process_ends_the_others_and_training_goes_on(begun, cells, tmp
     assert len(history) == len(alone.manifest_.training["history"]) > n_done
 
 
+@posix_only
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [0, 1], ids=["coordinator-killed", "other-killed"])
+def test_a_command_that_is_killed_ends_the_one_on_another_machine(cells, tmp_path, number):
+    path, state = write(cells, tmp_path / "cells.h5ad"), tmp_path / "m.keras.partial"
+    address = f"127.0.0.1:{launching._free_port()}"
+    asked = ["train", path, "--labels-key", KEY, "--out", "m.keras", "--network", "mlp"]
+    asked += ["--epochs", str(EPOCHS), "--coordinator", address, "--num-processes", "2"]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "cellclassifier", *asked, "--process-id", str(own)],
+            cwd=tmp_path,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for own in (0, 1)
+    ]
+    killed, other = processes[number], processes[1 - number]
+    try:
+        wait_until((state / "epoch_adam.npz").exists, other)
+        killed.kill()
+        killed_at = time.monotonic()
+        _, said = other.communicate(timeout=120)
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    assert time.monotonic() - killed_at < 60
+    assert other.returncode == 1
+    assert len(said.splitlines()) == 1
+    assert said.startswith(f"cellclassifier: process {1 - number} of 2 lost touch with the others")
+    assert f"kept in '{state}'; run the same command again, and it goes on" in said
+
+
 @needs_proc
 def test_sigterm_ends_all_processes(begun):
     process = begun()

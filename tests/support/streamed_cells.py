@@ -6,6 +6,7 @@ import anndata as ad
 import h5py
 import numpy as np
 import pandas as pd
+import zarr
 from scipy import sparse
 
 from cellclassifier import TrainingConfig, read_cells
@@ -126,6 +127,13 @@ class Interrupting:
 
 def write_with_broken_chunk(cells, path):
     """Write cells to a compressed file, break a chunk that no sample reads; return its number."""
+    if path.suffix == ".zarr":
+        write(cells, path)
+        data = zarr.open_group(path, mode="r")["X/data"]
+        wanted = int(cells.X.indptr[outside_the_sample(cells.n_obs)]) // data.chunks[0]
+        chunk = path / "X" / "data" / data.metadata.encode_chunk_key((wanted,))
+        chunk.write_bytes(chunk.read_bytes()[:-20])
+        return wanted
     cells.write_h5ad(path, compression="gzip")
     with h5py.File(path) as file:
         data = file["X/data"]

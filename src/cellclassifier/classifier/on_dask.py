@@ -6,12 +6,14 @@ over the network, a block that is named twice is the same, and work that ends ca
 """
 
 import re
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
+from multiprocessing import resource_tracker
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
@@ -194,9 +196,10 @@ def connected(address: str) -> Iterator["Client"]:
         scheduler: Any = address
         if local is not None:
             n_workers = None if local[1] is None else int(local[1])
-            cluster = LocalCluster(
-                n_workers=n_workers, threads_per_worker=1, dashboard_address=LOOPBACK
-            )
+            with _deaf_to_ctrl_c():
+                cluster = LocalCluster(
+                    n_workers=n_workers, threads_per_worker=1, dashboard_address=LOOPBACK
+                )
             scheduler = stack.enter_context(cluster)
         try:
             client = stack.enter_context(Client(scheduler, timeout=PATIENCE))
@@ -208,6 +211,25 @@ def connected(address: str) -> Iterator["Client"]:
                 f"processes of this machine: local:4 ({error})"
             ) from error
         yield client
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Have processes that are begun by threads begun here, now or later, never see Ctrl-C.
+
+    A terminal sends it to all of them, and each would tell where it was interrupted. They are
+    ended by this process, which sees it when the block ends.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    # where it begins later it lets the signal through again, in the thread that begins workers
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _result(future: Any, address: str) -> int:  # noqa: ANN401  (distributed has no types)

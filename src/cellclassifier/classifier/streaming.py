@@ -16,6 +16,7 @@ from cellclassifier.classifier.block_annotator import Asked, BlockAnnotator, Whe
 from cellclassifier.classifier.comparison import QueryComparison
 from cellclassifier.classifier.estimator import CellTypeClassifier
 from cellclassifier.classifier.on_dask import Job, named_on_dask
+from cellclassifier.classifier.sampling import sample_runs
 from cellclassifier.classifier.streaming_progress import CellsWatcher, watch_no_cells
 from cellclassifier.classifier.trusting import TrustSettings
 from cellclassifier.classifier.voters import check_voters, with_votes
@@ -35,6 +36,7 @@ from cellclassifier.data.streaming import (
     GatheredCells,
     KeptBlocks,
     Results,
+    RowSums,
     SettledCounts,
     by_rows,
     check_unchanged,
@@ -47,7 +49,8 @@ from cellclassifier.data.streaming import (
     provenance_of,
 )
 from cellclassifier.data.streaming.gathering import LIKELIEST
-from cellclassifier.errors import InputError, InputWarning
+from cellclassifier.data.streaming.kept import INPUT
+from cellclassifier.errors import FileFormatError, InputError, InputWarning, OutputError
 from cellclassifier.predictions import Predictions
 
 BLOCK_CELLS = 2048
@@ -175,7 +178,9 @@ def annotate_file(
     ):
         annotator = BlockAnnotator.of(classifier, cells, asked)
         settings = {**asked.to_json(), "block_cells": streaming.step}
-        kept = _begin(classifier, target, before, settings, streaming.bounds(cells.n_cells))
+        sums = RowSums(annotator.settled, annotator.sample, sample_runs(cells.n_cells))
+        manifest = _manifest(classifier, before, settings)
+        kept = _begin(target, manifest, streaming.bounds(cells.n_cells), sums)
         named = annotator(annotator.sample, n_cores())
         advice = str(QueryComparison.of(annotator.view, annotator.sample, named))
         model = describe_model(classifier.check_fitted())
@@ -191,30 +196,32 @@ def annotate_file(
             else:
                 job = Job.of(classifier, asked, annotator.shifted, kept, before)
                 parts = named_on_dask(streaming.dask, job, kept.missing())
-            with _of_one_file(path, before, kept):
+            with _of_one_file(path, before, kept, sums):
                 _watch(parts, kept, streaming.watch)
                 results, said = with_votes(results, vote, annotator.view, annotator.settled)
             writing.finish(results)
         return replace(_end(target, named, annotator.settled, gathered, advice), vote=said)
 
 
-def _begin(
-    classifier: CellTypeClassifier,
-    target: Path,
-    before: Mapping[str, str | int],
-    settings: Mapping[str, Any],
-    bounds: list[tuple[int, int]],
-) -> KeptBlocks:
-    """Return the blocks that are kept from an earlier call of the same kind, or none."""
-    manifest = {
-        "input": before,
+def _manifest(
+    classifier: CellTypeClassifier, before: Mapping[str, str | int], settings: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return what blocks are made of, and with."""
+    return {
+        INPUT: before,
         # a model that is not in a file is never the same again
         "model": classifier.check_fitted().sha256 or f"not saved, {uuid4().hex}",
         "settings": settings,
         "version": version("cellclassifier"),
     }
+
+
+def _begin(
+    target: Path, manifest: Mapping[str, Any], bounds: list[tuple[int, int]], sums: RowSums
+) -> KeptBlocks:
+    """Return the blocks that are kept from an earlier call of the same kind, or none."""
     folder = target.with_name(f"{target.name}.partial")
-    kept, note = KeptBlocks.begin(folder, manifest, bounds)
+    kept, note = KeptBlocks.begin(folder, manifest, bounds, sums.retain)
     if note:
         warnings.warn(f"began anew, not where '{folder}' ends: {note}", InputWarning, 3)
     return kept
@@ -275,26 +282,43 @@ def _named_here(
 
 @contextmanager
 def _kept_on_failure(kept: KeptBlocks) -> Iterator[None]:
-    """Say of work that is interrupted how it goes on; leave nothing where nothing was done."""
+    """Say of work that is ended how it goes on; leave nothing where nothing was done."""
     try:
         yield
     except KeyboardInterrupt:
-        n_done, n_cells = kept.n_cells_done(kept.missing()), kept.n_cells_done([])
+        told = kept.told()
         kept.remove_if_empty()
         raise KeyboardInterrupt(
-            f"interrupted: {n_done:,} of {n_cells:,} cells are named and kept in '{kept.folder}'; "
-            "run the same command again, and it goes on"
+            f"interrupted: {told}; run the same command again, and it goes on"
         ) from None
+    except OutputError as error:
+        if kept.is_empty():
+            kept.remove()
+            raise
+        raise OutputError(
+            f"{error}. {kept.told()}: make room and run the same command again, and it goes on"
+        ) from error
     except BaseException:
         kept.remove_if_empty()
         raise
 
 
 @contextmanager
-def _of_one_file(path: Path, before: Mapping[str, str | int], kept: KeptBlocks) -> Iterator[None]:
+def _of_one_file(
+    path: Path, before: Mapping[str, str | int], kept: KeptBlocks, sums: RowSums
+) -> Iterator[None]:
     """Have all that is read come from one file; what looks broken in one that changes is not."""
     try:
         yield
+    except FileFormatError as error:
+        _check_unchanged(path, before, kept)
+        if kept.is_empty():
+            raise
+        sums.note(kept)
+        _check_unchanged(path, before, kept)
+        raise FileFormatError(
+            f"{error}. {kept.told()}: with the whole file in its place the same command goes on"
+        ) from error
     except InputError:
         _check_unchanged(path, before, kept)
         raise

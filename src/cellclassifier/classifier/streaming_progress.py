@@ -30,7 +30,10 @@ class _RateColumn(ProgressColumn):
 
 @contextmanager
 def cells_bar(what: str) -> Iterator[CellsWatcher]:
-    """Show a bar of cells, their rate and the time left on stderr, where that is a terminal."""
+    """Show a bar of cells, their rate and the time left on stderr, where that is a terminal.
+
+    Work that goes on where it was says so in a line, anywhere.
+    """
     console = Console(stderr=True)
     progress = Progress(
         TextColumn("{task.description}"),
@@ -45,6 +48,9 @@ def cells_bar(what: str) -> Iterator[CellsWatcher]:
     task = progress.add_task(what, total=None, cells="")
 
     def watch(n_done: int, n_cells: int) -> None:
+        if n_done and progress.tasks[0].total is None:
+            told = f"goes on where it was: {n_done:,} of {n_cells:,} cells are named already"
+            console.print(told, highlight=False, soft_wrap=True)
         progress.update(
             task, completed=n_done, total=n_cells, cells=f"{n_done:,} of {n_cells:,} cells"
         )

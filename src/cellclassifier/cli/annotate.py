@@ -56,7 +56,8 @@ def annotate(
     annotations_only
         Insist on --out being a table of the annotations alone.
     block_cells
-        How many cells are worked on at a time: it bounds the memory, and changes no result.
+        How many cells are worked on at a time, 2,048 unless given: it bounds the memory, and
+        changes no result.
     dask
         Have a Dask cluster name the cells: local:4 for four processes of this machine, or the
         address of a scheduler, such as tcp://host:8786, whose workers see the files under the same

@@ -15,6 +15,7 @@ from cellclassifier.data.streaming.identity import check_unchanged, identity_of
 from cellclassifier.data.streaming.in_place import finish_changes
 from cellclassifier.data.streaming.kept import Arrays, KeptBlocks
 from cellclassifier.data.streaming.output import Output, check_output, choose_output
+from cellclassifier.data.streaming.repairs import RowSums
 from cellclassifier.data.streaming.settling import SettledCounts
 from cellclassifier.data.streaming.stored import StoredCells, open_cells
 from cellclassifier.data.streaming.turning import by_rows
@@ -26,6 +27,7 @@ __all__ = [
     "KeptBlocks",
     "Output",
     "Results",
+    "RowSums",
     "SettledCounts",
     "StoredCells",
     "by_rows",

@@ -14,13 +14,12 @@ from scipy import sparse
 from cellclassifier.data.splitting import Rows
 from cellclassifier.data.streaming.reference import PanelBlock
 from cellclassifier.errors import FileFormatError, OutputError
+from cellclassifier.files import SPARE_BYTES
 
 COUNTS, GENES, CELLS = "counts.bin", "genes.bin", "cells.npz"
 # rows that are read over rather than the file be asked again, where it reads no more than so many
 # times as much
 MAX_GAP, MAX_READ = 8, 1.5
-# of the disk, left free
-SPARE_BYTES = 2**26
 
 
 @dataclass(frozen=True)

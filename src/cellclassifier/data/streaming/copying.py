@@ -15,7 +15,10 @@ from anndata.abc import CSCDataset, CSRDataset
 from anndata.io import write_elem
 
 from cellclassifier.data.formats.on_disk import BLOCK_BYTES, Group
+from cellclassifier.data.streaming.identity import n_bytes_of
 from cellclassifier.data.streaming.writing import Options, SparseWriter, new_array
+from cellclassifier.errors import OutputError
+from cellclassifier.files import SPARE_BYTES
 
 # copied between two looks at whether to stop
 PIECE_BYTES = 2**26
@@ -43,6 +46,23 @@ def copy_path(source: Path, target: Path, stop: threading.Event) -> None:
     shutil.copytree(
         source, target, copy_function=lambda one, other: _copy_file(Path(one), Path(other), stop)
     )
+
+
+def check_room(source: Path, target: Path) -> None:
+    """Refuse to begin a copy for which there is no room on the disk.
+
+    Raises
+    ------
+    OutputError
+        There is none.
+    """
+    wanted, free = n_bytes_of(source) + SPARE_BYTES, shutil.disk_usage(target.parent).free
+    if wanted > free:
+        raise OutputError(
+            f"no room in '{target.absolute().parent}' for a copy of '{source}': "
+            f"{wanted / 1e9:.2f} GB are needed, and {free / 1e9:.2f} GB are free. Make room, write "
+            "to a larger disk, or write the annotations alone: --out NAMED.csv"
+        )
 
 
 def _copy_file(source: Path, target: Path, stop: threading.Event) -> None:

@@ -1,5 +1,6 @@
 """What a file is, as far as its size and its time of change tell."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,14 +9,23 @@ from cellclassifier.errors import InputError
 
 def identity_of(path: Path) -> dict[str, str | int]:
     """Return the path, the size and the time of the last change of a file or folder."""
-    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
-    facts = [file.stat() for file in files]
+    facts = _facts(path)
     return {
         "path": str(path.absolute()),
         "n_files": len(facts),
         "bytes": sum(fact.st_size for fact in facts),
         "changed_ns": max((fact.st_mtime_ns for fact in facts), default=0),
     }
+
+
+def n_bytes_of(path: Path) -> int:
+    """Return the size of a file, or of all in a folder."""
+    return sum(fact.st_size for fact in _facts(path))
+
+
+def _facts(path: Path) -> list[os.stat_result]:
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    return [file.stat() for file in files]
 
 
 def check_unchanged(path: Path, before: Mapping[str, str | int]) -> None:

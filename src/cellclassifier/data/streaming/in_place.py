@@ -45,8 +45,7 @@ def fill_in_place(cells: StoredCells, results: Results) -> None:
             _fill_file(cells.path, results)
     except OSError as error:
         raise OutputError(
-            f"cannot write into '{cells.path}': {error.strerror or error}. It is as it was, and "
-            f"what is done is kept in '{results.kept.folder}'"
+            f"cannot write into '{cells.path}', which is as it was: {error.strerror or error}"
         ) from error
 
 

@@ -17,8 +17,16 @@ from cellclassifier.errors import OutputError
 
 MANIFEST = "manifest.json"
 BLOCK = "block_{:07d}.npz"
+# in a manifest, what blocks are made of
+INPUT = "input"
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+def _retain_nothing(kept: "KeptBlocks") -> bool:
+    """Have an input that changed begun anew."""
+    del kept
+    return False
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +46,11 @@ class KeptBlocks:
 
     @classmethod
     def begin(
-        cls, folder: Path, manifest: Mapping[str, Any], bounds: list[tuple[int, int]]
+        cls,
+        folder: Path,
+        manifest: Mapping[str, Any],
+        bounds: list[tuple[int, int]],
+        retain: "Callable[[KeptBlocks], bool]" = _retain_nothing,
     ) -> "tuple[KeptBlocks, str]":
         """Go on with what is in `folder` where it was made the same way, or else begin anew.
 
@@ -50,13 +62,16 @@ class KeptBlocks:
             Of what and with what blocks are made: texts, numbers, lists, dicts.
         bounds
             Of the blocks.
+        retain
+            Asked where the input alone is not the one it was: deletes the blocks that were made of
+            what it no longer holds, and says whether others may be kept.
 
         Returns
         -------
         kept
             The blocks.
         note
-            What an earlier state was thrown away for, or an empty text.
+            What an earlier state, or a part of it, was thrown away for, or an empty text.
 
         Raises
         ------
@@ -65,15 +80,15 @@ class KeptBlocks:
         """
         kept, note = cls(folder, bounds), ""
         if folder.exists():
-            note = _difference(folder, manifest)
-            if note:
+            keys = _different(folder, manifest)
+            if keys and not (keys == [INPUT] and retain(kept)):
+                note = f"the {' and the '.join(keys)} changed"
                 kept.remove()
         try:
             folder.mkdir(exist_ok=True)
-            text = json.dumps(manifest, indent=1)
-            _write(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
         except OSError as error:
             raise OutputError(f"cannot write '{folder}': {error.strerror or error}") from error
+        write_text(folder / MANIFEST, json.dumps(manifest, indent=1))
         return kept, note
 
     def missing(self) -> list[int]:
@@ -97,10 +112,7 @@ class KeptBlocks:
         try:
             _write(path, lambda temporary: np.savez(temporary, **dict[str, Any](arrays)))
         except OSError as error:
-            raise OutputError(
-                f"cannot write '{path}': {error.strerror or error}. What is done so far is kept "
-                f"in '{self.folder}': make room and run the same command again, and it goes on"
-            ) from error
+            raise OutputError(f"cannot write '{path}': {error.strerror or error}") from error
 
     def each(self, key: str) -> Iterator[npt.NDArray[Any]]:
         """Yield an array of each block, in order."""
@@ -135,14 +147,27 @@ class KeptBlocks:
         columns = zip(*self.rows(keys), strict=True)
         return {key: np.concatenate(parts) for key, parts in zip(keys, columns, strict=True)}
 
+    def discard(self, number: int) -> None:
+        """Delete a block, where it is kept."""
+        (self.folder / BLOCK.format(number)).unlink(missing_ok=True)
+
+    def told(self) -> str:
+        """Say how many cells are kept, and where, as the end of a sentence."""
+        n_done, n_cells = self.n_cells_done(self.missing()), self.n_cells_done([])
+        return f"{n_done:,} of {n_cells:,} cells are named and kept in '{self.folder}'"
+
     def remove(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def remove_if_empty(self) -> None:
         """Delete the folder where nothing is done yet."""
-        if not any(self.folder.glob(BLOCK.format(0).replace("0000000", "*"))):
+        if self.is_empty():
             self.remove()
+
+    def is_empty(self) -> bool:
+        """Whether nothing is done yet."""
+        return not any(self.folder.glob(BLOCK.format(0).replace("0000000", "*")))
 
     def _is_whole(self, number: int) -> bool:
         path = self.folder / BLOCK.format(number)
@@ -151,6 +176,20 @@ class KeptBlocks:
                 return archive.testzip() is None
         except (OSError, zipfile.BadZipFile):
             return False
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    try:
+        _write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    except OSError as error:
+        raise OutputError(f"cannot write '{path}': {error.strerror or error}") from error
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
@@ -163,12 +202,11 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _difference(folder: Path, manifest: Mapping[str, Any]) -> str:
-    """Say what differs from what is in the folder, or return an empty text."""
+def _different(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """Return the keys of what differs from what is in the folder."""
     try:
         before = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return "what it holds cannot be read"
+        before = {}
     now = json.loads(json.dumps(manifest))
-    keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-    return f"the {' and the '.join(keys)} changed" if keys else ""
+    return [key for key in {**before, **now} if before.get(key) != now.get(key)]

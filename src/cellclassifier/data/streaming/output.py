@@ -17,7 +17,7 @@ from cellclassifier.data.annotations import NOTICES
 from cellclassifier.data.formats.on_disk import Group
 from cellclassifier.data.formats.zarr_store import check_not_in_use
 from cellclassifier.data.reading import read_cells
-from cellclassifier.data.streaming.copying import Stopped, copy_path, write_whole
+from cellclassifier.data.streaming.copying import Stopped, check_room, copy_path, write_whole
 from cellclassifier.data.streaming.filling import Results, fill
 from cellclassifier.data.streaming.in_place import fill_in_place
 from cellclassifier.data.streaming.kept import Arrays
@@ -140,6 +140,8 @@ class CopyOutput(Output):
         check_not_in_use(self.path)
         is_store = self.path.suffix == STORE
         is_alike = cells.root is not None and isinstance(cells.root, zarr.Group) == is_store
+        if is_alike:
+            check_room(cells.path, self.path)
         with replacing(self.path) as temporary:
             if not is_alike:
                 yield Writing(lambda known: _write_anew(temporary, cells, known))
@@ -214,9 +216,10 @@ def check_output(out: Path | None, *, in_place: bool, annotations_only: bool) ->
     if in_place == (out is not None):
         raise InputError("say where annotations go: --out NAMED.h5ad or --in-place, one of the two")
     if annotations_only and (out is None or not is_list(out)):
+        instead = "--in-place writes into the file itself" if out is None else f"'{out}' is none"
         raise InputError(
-            "--annotations-only writes a table: --out NAMED.csv, NAMED.csv.gz or NAMED.parquet, "
-            f"not '{out or 'the file itself'}'"
+            f"--annotations-only writes a table, and {instead}: give --out NAMED.csv, NAMED.csv.gz "
+            "or NAMED.parquet alone, or leave out --annotations-only"
         )
     choose_output(out)
 
