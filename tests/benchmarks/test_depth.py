@@ -7,6 +7,7 @@ import depth
 import foreign
 import numpy as np
 import pandas as pd
+import top_k
 from record import RESULTS
 from scipy import sparse
 
@@ -40,6 +41,13 @@ def test_other_tissues_and_shallow_cells_stand_in_the_results():
                        ("known", "pancreas")}  # fmt: skip
             assert max(unknown["known"]) < 0.07
             assert min(unknown["pancreas"]) > 0.99
+
+
+def test_sets_beside_a_peers_first_guesses_stand_in_the_results():
+    rows = [json.loads(line) for line in (RESULTS / "trust_top_k.jsonl").read_text().splitlines()]
+    page = top_k.PAGE.read_text(encoding="utf-8")
+    assert len(rows) == 6
+    assert page.partition(top_k.MARKER)[2].strip().startswith(top_k.table(rows).strip())
 
 
 def assert_calibrated(rows):
