@@ -94,6 +94,14 @@ def test_a_model_without_cells_says_that_it_cannot(classifier, shallow):
     assert "cannot calibrate its scores" in cells.uns["cellclassifier"]["advice"]
 
 
+def test_a_handful_of_kept_cells_is_not_enough(classifier, shallow, monkeypatch):
+    n_known = len(classifier.manifest_.sample.codes)
+    monkeypatch.setattr(recalibrating, "MIN_KNOWN", n_known)
+    assert found_for(classifier, shallow) is not None
+    monkeypatch.setattr(recalibrating, "MIN_KNOWN", n_known + 1)
+    assert found_for(classifier, shallow) is None
+
+
 def test_the_farther_away_cells_come_from_the_less_is_done(classifier, shallow):
     found = found_for(classifier, shallow)
     near, between, beyond, far = (found.at(shift) for shift in (0.1, 0.2, 0.4, 0.45))

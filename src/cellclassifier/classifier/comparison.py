@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cellclassifier.classifier.recalibrating import ENOUGH_COUNTS
+from cellclassifier.classifier.recalibrating import ENOUGH_COUNTS, can_recalibrate
 from cellclassifier.classifier.sampling import sample_rows
 from cellclassifier.classifier.trusting import MAX_SHIFT, MIN_COVERAGE, NOVEL, foreign_limit
 from cellclassifier.classifier.view import ModelView
@@ -99,7 +99,7 @@ class QueryComparison:
             trust is not None and foreign_limit(trust.novelty) is not None,
             len(named),
             named.calibrated_depth,
-            view.manifest.adaptation is not None and view.manifest.sample is not None,
+            can_recalibrate(view.manifest),
             _genes_usual(view),
         )
 

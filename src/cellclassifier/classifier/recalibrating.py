@@ -26,6 +26,8 @@ ENOUGH_COUNTS, ENOUGH_GENES = 0.9, 0.9
 # shift to the other.
 FADES = (0.15, 0.45)
 HALF = 0.5
+# fewer kept cells say too little
+MIN_KNOWN = 50
 # types with fewer known cells have no depth of their own
 MIN_OF_TYPE = 5
 # thinned anew so often, so that chance in the thinning does not decide
@@ -96,11 +98,11 @@ def recalibrate(
     -------
     Recalibration or None
         None where the cells have nine tenths of the depth of the training's and of the model's
-        genes, and where the model file has no cells.
+        genes, and where the model file has too few cells.
     """
     manifest = view.manifest
     adaptation, sample = manifest.adaptation, manifest.sample
-    if adaptation is None or sample is None:
+    if adaptation is None or sample is None or not can_recalibrate(manifest):
         return None
     kept = depth_kept(view, sample, predict) if depth is None else enough(depth)
     if kept == 1.0 and view.match.gene_coverage >= ENOUGH_GENES:
@@ -111,6 +113,12 @@ def recalibrate(
     return _KnownCells(manifest, sample, before).recalibration(
         view.match.measured, kept, judged=judged
     )
+
+
+def can_recalibrate(manifest: Manifest) -> bool:
+    """Return whether a model adapts, and has enough of the cells that training set apart."""
+    sample = manifest.sample
+    return manifest.adaptation is not None and sample is not None and len(sample.codes) >= MIN_KNOWN
 
 
 def depth_kept(view: ModelView, sample: ValidationSample, predict: WideDeepPredictor) -> float:
