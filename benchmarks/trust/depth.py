@@ -17,6 +17,7 @@ from typing import Any
 
 import anndata as ad
 import numpy as np
+from held_out import default_of
 from peer_table import write_between_markers
 from record import RESULTS, ROOT, Row, provenance, save, shared_data
 from rows import Rows
@@ -60,10 +61,7 @@ def is_of(task: str, row: Row) -> bool:
 def rows_of(task: Task) -> Iterator[Row]:
     """Yield a row for each setting, of the first fold."""
     split = task.split(0)
-    size_key = LIBRARY_SIZE_KEY if LIBRARY_SIZE_KEY in split.training.obs else None
-    calibrated = cc.CellTypeClassifier(seed=SEED).fit(
-        split.training, labels_key=LABELS_KEY, library_size_key=size_key
-    )
+    calibrated, size_key = default_of(split)
     as_it_is = copy(calibrated)
     as_it_is.manifest_ = replace(calibrated.manifest_, sample=None)
     recipe = provenance(shared_data(task.data[0]))

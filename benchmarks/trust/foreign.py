@@ -12,9 +12,10 @@ and the table into docs/decisions/0025-novelty.md.
 from collections.abc import Iterator
 from typing import Any
 
+from held_out import default_of
 from peer_table import write_between_markers
 from record import ROOT, Row, provenance, save, shared_data
-from tasks import LABELS_KEY, LIBRARY_SIZE_KEY, SEED, Task, choose_tasks
+from tasks import Task, choose_tasks
 
 import cellclassifier as cc
 from cellclassifier.classifier.trusting import NOVEL, VERY_NOVEL
@@ -53,10 +54,7 @@ def table(rows: list[Row]) -> str:
 def rows_of(task: Task) -> Iterator[Row]:
     """Yield what is said of known cells from elsewhere, and of cells of another tissue."""
     split = task.split(0)
-    size_key = LIBRARY_SIZE_KEY if LIBRARY_SIZE_KEY in split.training.obs else None
-    classifier = cc.CellTypeClassifier(seed=SEED).fit(
-        split.training, labels_key=LABELS_KEY, library_size_key=size_key
-    )
+    classifier, size_key = default_of(split)
     foreign = cc.read_cells(shared_data(FOREIGN)).to_memory()
     recipe = provenance(shared_data(task.data[-1]))
     for name, cells, key in (("known", split.test, size_key), ("pancreas", foreign, None)):

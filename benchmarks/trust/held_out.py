@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from environments import cache_folder
 from record import measured_commit
-from tasks import LABELS_KEY, LIBRARY_SIZE_KEY, SEED, Task
+from tasks import LABELS_KEY, LIBRARY_SIZE_KEY, SEED, Split, Task
 
 import cellclassifier as cc
 from cellclassifier.classifier.shifting import adapt
@@ -77,7 +77,6 @@ def write(path: Path, made: HeldOut) -> None:
 def fit(task: Task, fold: int) -> HeldOut:
     """Fit the default as it comes."""
     split = task.split(fold)
-    size_key = LIBRARY_SIZE_KEY if LIBRARY_SIZE_KEY in split.training.obs else None
     kept: dict[str, Any] = {}
 
     def keeping(examples: Any, *arguments: Any) -> Any:  # noqa: ANN401  (as the function's own)
@@ -85,9 +84,7 @@ def fit(task: Task, fold: int) -> HeldOut:
         return kept["stacked"]
 
     with patch.object(trainer, "train_by_stacking", keeping):
-        classifier = cc.CellTypeClassifier(seed=SEED).fit(
-            split.training, labels_key=LABELS_KEY, library_size_key=size_key
-        )
+        classifier, size_key = default_of(split)
     logits, shift = logits_of(classifier, split.test, size_key)
     named = classifier.classify(split.test, library_size_key=size_key, trust=TrustSettings())
     assert named.trust is not None  # noqa: S101
@@ -103,6 +100,15 @@ def fit(task: Task, fold: int) -> HeldOut:
         float((named.trust.statuses == "unknown").mean()),
         measured_commit(),
     )
+
+
+def default_of(split: Split) -> tuple[cc.CellTypeClassifier, str | None]:
+    """Return the default, fitted on the training cells, and where library sizes are, if known."""
+    size_key = LIBRARY_SIZE_KEY if LIBRARY_SIZE_KEY in split.training.obs else None
+    fitted = cc.CellTypeClassifier(seed=SEED).fit(
+        split.training, labels_key=LABELS_KEY, library_size_key=size_key
+    )
+    return fitted, size_key
 
 
 def logits_of(

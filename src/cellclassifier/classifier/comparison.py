@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cellclassifier.classifier.recalibrating import ENOUGH_COUNTS, can_recalibrate
+from cellclassifier.classifier.recalibrating import ENOUGH_COUNTS, ENOUGH_GENES, can_recalibrate
 from cellclassifier.classifier.sampling import sample_rows
 from cellclassifier.classifier.trusting import MAX_SHIFT, MIN_COVERAGE, NOVEL, foreign_limit
 from cellclassifier.classifier.view import ModelView
@@ -13,7 +13,6 @@ from cellclassifier.predictions import STATUSES, Predictions
 
 # beyond, something is said: of depth; of genes; of cells that look novel, where 5 % would
 DEEP, SHALLOW = 3.0, 0.5
-FEW_GENES = 0.9
 MANY_NOVEL = 0.15
 # of the genes that training cells have counts of, where the counts are as many
 FEW_DETECTED = 0.6
@@ -113,7 +112,7 @@ class QueryComparison:
     def warnings(self) -> list[str]:
         """What speaks against taking the labels as they are, each in a sentence."""
         found = []
-        if self.gene_coverage < FEW_GENES:
+        if self.gene_coverage < ENOUGH_GENES:
             found.append(
                 f"only {self.gene_coverage:.0%} of the model's genes were measured"
                 + (", too few to name cells well" if self.gene_coverage < MIN_COVERAGE else "")

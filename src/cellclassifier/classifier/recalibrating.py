@@ -16,7 +16,7 @@ from cellclassifier.data import AlignedCounts, GeneMatch, RawCounts
 from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.modelfile import Manifest
 from cellclassifier.modelfile.sample import ValidationSample
-from cellclassifier.networks import WideDeepOutput, WideDeepPredictor
+from cellclassifier.networks import WideDeepPredictor
 from cellclassifier.trust import ConformalScores, LogitMap
 
 # of the counts of the training cells, and of the model's genes: from these on scores stay as they
@@ -37,7 +37,6 @@ SEED = 0
 USUAL = 0.95
 
 Floats = npt.NDArray[np.float32]
-Layer = tuple[Floats, Floats]
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,8 +172,8 @@ class _KnownCells:
         repeats = 1 if kept == 1.0 else REPEATS
         whole = self._cut(np.ones_like(measured), 1.0, rng)
         like_them = [self._cut(measured, kept, rng) for _ in range(repeats)]
-        logits = [self._said(cells, self.before.logits).logits for cells in like_them]
-        usual = LogitMap.of(self._said(whole, self.before.logits).logits, codes)
+        logits = [self._logits(cells) for cells in like_them]
+        usual = LogitMap.of(self._logits(whole), codes)
         fitted = LogitMap.of(np.concatenate(logits), np.tile(codes, repeats), repeats)
         found = Recalibration(kept, fitted.relative_to(usual))
         if not judged:
@@ -189,15 +188,16 @@ class _KnownCells:
         cells = cut_down(self.manifest, self.sample, measured, kept, rng)
         return ModelView(self.manifest, _as_raw(cells, self.manifest), _match_of(measured))
 
-    def _said(self, view: ModelView, layer: Layer) -> WideDeepOutput:
-        said_by = with_last_layer(view, self.before, layer, judged=True)
-        return said_by(view.raw, n_cores())
+    def _logits(self, view: ModelView) -> Floats:
+        """Return what the network says that nobody has calibrated for such cells."""
+        said_by = with_last_layer(view, self.before, self.before.logits, judged=False)
+        return said_by(view.raw, n_cores()).logits
 
     def _novelty(self, view: ModelView, mapped: LogitMap) -> float:
         """Return how novel the most novel twentieth of known cells is at least."""
-        said = self._said(view, mapped.of_layer(*self.before.logits))
-        judge = Judge.of(view, None, 0.0)
-        trust = judge(view.raw, said).trust
+        layer = mapped.of_layer(*self.before.logits)
+        said = with_last_layer(view, self.before, layer, judged=True)(view.raw, n_cores())
+        trust = Judge.of(view, None, 0.0)(view.raw, said).trust
         return 1.0 if trust is None else float(np.quantile(trust.novelty, USUAL))
 
 
