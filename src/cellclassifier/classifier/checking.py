@@ -92,7 +92,7 @@ def model_fit(
     expected = None
     if manifest.sample is not None:
         expected = expect_accuracy(
-            classifier.model_,
+            classifier.network_,
             manifest,
             manifest.sample,
             measured=match.measured,

@@ -15,6 +15,7 @@ from cellclassifier.classifier.account import ReferenceFacts, describe_fit, desc
 from cellclassifier.classifier.comparison import QueryComparison
 from cellclassifier.classifier.explaining import ExplainArguments, explain
 from cellclassifier.classifier.fitting import fit_network
+from cellclassifier.classifier.learned import Learned
 from cellclassifier.classifier.naming import judge_cells, name_cells
 from cellclassifier.classifier.panel import Genes
 from cellclassifier.classifier.plan import FitPlan
@@ -33,24 +34,16 @@ from cellclassifier.data import (
     read_labels,
     write_predictions,
 )
-from cellclassifier.errors import NotFittedError
 from cellclassifier.evaluation import Explanation, evaluate
-from cellclassifier.modelfile import Manifest
 from cellclassifier.modelfile.exporting import ExportFormat, export_model
 from cellclassifier.modelfile.importing import Names, read_any_model
 from cellclassifier.modelfile.model import write_model
-from cellclassifier.networks import (
-    Engine,
-    NetworkBuilder,
-    Predictor,
-    choose_predictor,
-    keras,
-)
+from cellclassifier.networks import Engine, NetworkBuilder
 from cellclassifier.predictions import Predictions
 from cellclassifier.training import TrainingConfig, Watcher, watch_nothing
 
 
-class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class CellTypeClassifier(Learned, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Names the cell type of each cell of an AnnData.
 
     Parameters
@@ -103,10 +96,6 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     >>> classifier.predict(reference)[[0, -1]].tolist()
     ['B', 'T']
     """
-
-    model_: keras.Model
-    manifest_: Manifest
-    _kept_predictor: tuple[tuple[keras.Model, Engine], Predictor]
 
     def __init__(
         self,
@@ -180,11 +169,6 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         facts = ReferenceFacts.of(cells)
         self.manifest_ = describe_fit(plan.origin, plan.design, facts, fitted)
         return self
-
-    @property
-    def classes_(self) -> npt.NDArray[np.object_]:
-        """The types, in the order of the columns of `predict_proba`."""
-        return np.array(self.check_fitted().label_space.labels, dtype=object)
 
     def classify(
         self,
@@ -356,7 +340,7 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         InputError
             Genes or labels do not fit an ``.h5`` file, are missing, or come with a ``.keras`` file.
         """
-        model, manifest = read_any_model(
+        network, manifest = read_any_model(
             path, genes=genes, labels=labels, normalisation=normalisation
         )
         classifier = cls(
@@ -366,29 +350,8 @@ class CellTypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             engine=engine,
             seed=manifest.training.get("seed", 0),
         )
-        classifier.model_, classifier.manifest_ = model, manifest
+        classifier.network_, classifier.manifest_ = network, manifest
         return classifier
-
-    def check_fitted(self) -> Manifest:
-        """Return the manifest, or raise `NotFittedError` where there is none yet."""
-        if not hasattr(self, "manifest_"):
-            raise NotFittedError(
-                "this classifier knows no types yet: call fit(reference, labels_key=…), "
-                "or CellTypeClassifier.load(path)"
-            )
-        return self.manifest_
-
-    def predictor(self) -> Predictor:
-        """Return what runs the network, made once for a model and an engine."""
-        manifest = self.check_fitted()
-        made_for = (self.model_, self.engine)
-        kept = getattr(self, "_kept_predictor", None)
-        if kept is None or kept[0] != made_for:
-            adaptation = manifest.adaptation
-            moments = None if adaptation is None else adaptation.moments
-            predictor = choose_predictor(self.model_, self.engine, moments)
-            self._kept_predictor = made_for, predictor
-        return self._kept_predictor[1]
 
     def _view(
         self, cells: ad.AnnData, *, map_orthologs: bool = False, **counts: Unpack[CountsArguments]

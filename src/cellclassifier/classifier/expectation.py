@@ -7,14 +7,14 @@ from cellclassifier.classifier.validation_cells import cut_down, share_kept
 from cellclassifier.evaluation import ExpectedAccuracy
 from cellclassifier.modelfile import Manifest
 from cellclassifier.modelfile.sample import ValidationSample
-from cellclassifier.networks import Predictor, choose_predictor, keras, logits_model
+from cellclassifier.networks import Predictor, StoredNetwork, choose_predictor, keras
 
 # thinned anew so often, so that chance in the thinning does not decide
 REPEATS = 5
 
 
 def expect_accuracy(
-    model: keras.Model,
+    network: "keras.Model | StoredNetwork",
     manifest: Manifest,
     sample: ValidationSample,
     *,
@@ -22,7 +22,7 @@ def expect_accuracy(
     median_library_size: float,
     seed: int = 0,
 ) -> ExpectedAccuracy:
-    """Score a model on validation cells cut down to some genes and thinned to some depth.
+    """Score a network on validation cells cut down to some genes and thinned to some depth.
 
     Each count of a cell is kept with the same probability (binomial thinning), so that the median
     library size becomes that of the cells to be named; cells deeper than the validation cells are
@@ -32,10 +32,10 @@ def expect_accuracy(
 
     Parameters
     ----------
-    model
+    network
         From expression to probabilities.
     manifest
-        Of the model.
+        Of its model.
     sample
         The validation cells.
     measured
@@ -46,28 +46,19 @@ def expect_accuracy(
         Of the thinning.
     """
     moments = None if manifest.adaptation is None else manifest.adaptation.moments
-    network = choose_predictor(_before_refit(model, sample), "keras", moments)
+    # those that have not seen the sample
+    predict = choose_predictor(network, "keras", moments, sample.weights)
     kept = share_kept(sample, median_library_size)
     rng = np.random.default_rng(seed)
     everything = np.ones_like(measured)
-    as_trained = _accuracy(network, manifest, sample, everything, 1.0, rng)
+    as_trained = _accuracy(predict, manifest, sample, everything, 1.0, rng)
     repeats = range(1 if kept == 1.0 else REPEATS)
     accuracy = float(
-        np.mean([_accuracy(network, manifest, sample, measured, kept, rng) for _ in repeats])
+        np.mean([_accuracy(predict, manifest, sample, measured, kept, rng) for _ in repeats])
     )
     n_cells = len(sample.codes)
     error = float(np.sqrt(accuracy * (1 - accuracy) / n_cells))
     return ExpectedAccuracy(accuracy, as_trained, error, n_cells, kept)
-
-
-def _before_refit(model: keras.Model, sample: ValidationSample) -> keras.Model:
-    """Return the network up to its logits with the weights that have not seen the sample."""
-    logits = logits_model(model)
-    if sample.weights is None:
-        return logits
-    apart = keras.models.clone_model(logits)
-    apart.set_weights(list(sample.weights))
-    return apart
 
 
 def _accuracy(

@@ -99,7 +99,7 @@ class Design:
 class FittedNetwork:
     """A trained network, the genes that it takes, and how it came about."""
 
-    model: keras.Model
+    model: "keras.Model"
     panel: GenePanel
     record: TrainingRecord
     factors: GeneFactors

@@ -372,7 +372,7 @@ class _Job:
         self.ranks.hear(WRITTEN)
         self.ranks.disband()
         saved = CellTypeClassifier.load(out, engine=origin.engine)
-        self.classifier.model_, self.classifier.manifest_ = saved.model_, saved.manifest_
+        self.classifier.network_, self.classifier.manifest_ = saved.network_, saved.manifest_
         return self.classifier
 
     def facts(self, reference: StoredReference, cache: CountsCache) -> ReferenceFacts:

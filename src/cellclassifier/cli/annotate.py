@@ -101,10 +101,11 @@ def annotate(
     from cellclassifier.classifier.voting import asked_to_vote
     from cellclassifier.data.streaming import check_output
     from cellclassifier.reporting.annotation_table import annotation_table
-    from cellclassifier.reporting.report.page import check_report_path
 
     check_output(out, in_place=in_place, annotations_only=annotations_only)
     if report is not None:
+        from cellclassifier.reporting.report import check_report_path
+
         check_report_path(report)
     voting = asked_to_vote(vote, vote_key, vote_agreement)
     classifier = cc.CellTypeClassifier.load(model, engine=engine)

@@ -12,9 +12,11 @@ Function = Callable[..., Any]
 # 32 of 64 bytes each, and instructions that leave lanes out
 HAS_WIDE_REGISTERS = bool(binding.get_host_cpu_features().get("avx512f", False))
 
-# what numba knows of Python is loaded with it, and not in the midst of the first cells' work
-cpu_target.typing_context.refresh()
-cpu_target.target_context.refresh()
+
+def prepare_to_compile() -> None:
+    """Load what numba knows of Python, and not in the midst of the first cells' work."""
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
 
 
 def compiled(*, contract: bool = False) -> Callable[[Function], Function]:

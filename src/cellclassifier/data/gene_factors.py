@@ -8,7 +8,6 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.decomposition import PCA
 
 from cellclassifier.data.row_sources import Expression, RowSource, gene_means
 
@@ -296,6 +295,9 @@ def _principal(
     if n_axes < 1 or largest <= MIN_NOISE:
         return np.empty((0, n_genes)), np.empty(0)
     # the state is where the iteration starts, and not what it ends with
+    # here, since it is for training alone, and takes longer to import than a model to read
+    from sklearn.decomposition import PCA
+
     fitted = PCA(n_axes, svd_solver="arpack", random_state=0).fit(expression)
     kept = fitted.explained_variance_ > MIN_NOISE
     return fitted.components_[kept], fitted.explained_variance_[kept]

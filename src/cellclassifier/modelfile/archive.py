@@ -9,11 +9,12 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 from cellclassifier.errors import ModelFileError
 from cellclassifier.modelfile.manifest import Manifest
@@ -21,13 +22,14 @@ from cellclassifier.modelfile.members import ARRAY_MEMBERS, to_bytes
 from cellclassifier.modelfile.safety import parse_json, refuse_foreign_code
 
 MANIFEST = "cellclassifier.json"
-KERAS_PARTS = ("config.json", "metadata.json", "model.weights.h5")
+ARCHITECTURE, WEIGHTS = "config.json", "model.weights.h5"
+KERAS_PARTS = (ARCHITECTURE, "metadata.json", WEIGHTS)
 # What a member may unpack to. Weights of a billion parameters fit; a zip bomb does not.
 MAX_BYTES: Mapping[str, int] = {
     MANIFEST: 256 * 2**20,
-    "config.json": 16 * 2**20,
+    ARCHITECTURE: 16 * 2**20,
     "metadata.json": 2**20,
-    "model.weights.h5": 8 * 2**30,
+    WEIGHTS: 8 * 2**30,
     **{name: member.max_bytes for name, member in ARRAY_MEMBERS.items()},
 }
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -57,41 +59,69 @@ def read_manifest(path: str | Path) -> Manifest:
     ModelFileError
         The file is missing, broken, changed, of a newer format, or not a model of ours.
     """
-    return _checked(Path(path))[0]
+    with checked_parts(path) as parts:
+        return parts.manifest
 
 
 def manifest_json(path: str | Path) -> dict[str, Any]:
     """Check the file at `path` like `read_manifest`; return ``cellclassifier.json`` as it is."""
-    return _checked(Path(path))[1]
+    with checked_parts(path) as parts:
+        return parts.content
 
 
-def _checked(path: Path) -> tuple[Manifest, dict[str, Any]]:
-    with _opened(path) as archive:
-        text = _read(archive, MANIFEST)
-        content = parse_json(text, MANIFEST)
-        manifest = Manifest.from_json(content, hashlib.sha256(text).hexdigest())
-        parts = content.get("parts")
-        parts = parts if isinstance(parts, dict) else {}
-        for name in sorted({*archive.namelist(), *parts} - {MANIFEST}):
-            if name not in archive.namelist():
-                raise ModelFileError(f"its part {name} is missing: get the file again")
-            if _sha256(archive, name) != parts.get(name):
-                raise ModelFileError(
-                    f"its part {name} is not the one it was written with (SHA-256 differs); "
-                    "the file was damaged or changed: get it again from its source"
-                )
-        refuse_foreign_code(parse_json(_read(archive, "config.json"), "config.json"))
-        sizes = len(manifest.panel), len(manifest.label_space)
-        fields = {
-            member.field: member.read(_read(archive, name), *sizes)
-            for name, member in ARRAY_MEMBERS.items()
-            if name in archive.namelist()
-        }
-        manifest = replace(manifest, **cast("dict[str, Any]", fields))  # by name: no types
-        needs_far = manifest.novelty is not None and manifest.novelty.asks_far
-        if needs_far and manifest.adaptation is None:
-            raise ModelFileError("its novelty needs weights for shifted cells, which it lacks")
-    return manifest, content
+class CheckedParts(NamedTuple):
+    """What a model file says, checked.
+
+    Parameters
+    ----------
+    manifest, content
+        ``cellclassifier.json`` with the arrays of other members, and as it is.
+    architecture
+        ``config.json``: the network as Keras writes it, parsed.
+    read
+        Returns another member by its name.
+    """
+
+    manifest: Manifest
+    content: dict[str, Any]
+    architecture: dict[str, Any]
+    read: Callable[[str], bytes]
+
+
+@contextmanager
+def checked_parts(path: str | Path) -> Iterator[CheckedParts]:
+    """Open the file and check it like `read_manifest`."""
+    with _opened(Path(path)) as archive:
+        yield _checked(archive)
+
+
+def _checked(archive: zipfile.ZipFile) -> CheckedParts:
+    text = _read(archive, MANIFEST)
+    content = parse_json(text, MANIFEST)
+    manifest = Manifest.from_json(content, hashlib.sha256(text).hexdigest())
+    parts = content.get("parts")
+    parts = parts if isinstance(parts, dict) else {}
+    for name in sorted({*archive.namelist(), *parts} - {MANIFEST}):
+        if name not in archive.namelist():
+            raise ModelFileError(f"its part {name} is missing: get the file again")
+        if _sha256(archive, name) != parts.get(name):
+            raise ModelFileError(
+                f"its part {name} is not the one it was written with (SHA-256 differs); "
+                "the file was damaged or changed: get it again from its source"
+            )
+    architecture = parse_json(_read(archive, ARCHITECTURE), ARCHITECTURE)
+    refuse_foreign_code(architecture)
+    sizes = len(manifest.panel), len(manifest.label_space)
+    fields = {
+        member.field: member.read(_read(archive, name), *sizes)
+        for name, member in ARRAY_MEMBERS.items()
+        if name in archive.namelist()
+    }
+    manifest = replace(manifest, **cast("dict[str, Any]", fields))  # by name: no types
+    needs_far = manifest.novelty is not None and manifest.novelty.asks_far
+    if needs_far and manifest.adaptation is None:
+        raise ModelFileError("its novelty needs weights for shifted cells, which it lacks")
+    return CheckedParts(manifest, content, architecture, partial(_read, archive))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import h5py
 
@@ -18,7 +18,9 @@ from cellclassifier.errors import InputError, MissingExtraError, OutputError
 from cellclassifier.files import check_writable, replacing
 from cellclassifier.modelfile.archive import MANIFEST
 from cellclassifier.modelfile.manifest import Manifest
-from cellclassifier.networks import keras
+
+if TYPE_CHECKING:
+    from cellclassifier.networks import keras
 
 ExportFormat = Literal["onnx", "h5", "saved-model"]
 # format -> how the name has to end; a SavedModel is a folder
@@ -37,7 +39,7 @@ model.export(sys.argv[2], format="tf_saved_model", verbose=False)
 
 def export_model(
     path: str | Path,
-    model: keras.Model,
+    model: "keras.Model",
     manifest: Manifest,
     format: ExportFormat,  # noqa: A002  (the word that Keras and pandas use)
 ) -> None:
@@ -97,13 +99,13 @@ def description(manifest: Manifest) -> str:
     return json.dumps(content)
 
 
-def _write_onnx(path: Path, model: keras.Model, text: str) -> None:
+def _write_onnx(path: Path, model: "keras.Model", text: str) -> None:
     from cellclassifier.modelfile.onnx_graph import to_onnx  # onnx is an extra
 
     path.write_bytes(to_onnx(model, {MANIFEST: text}).SerializeToString())
 
 
-def _write_h5(path: Path, model: keras.Model, text: str) -> None:
+def _write_h5(path: Path, model: "keras.Model", text: str) -> None:
     model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     with _quiet("absl"):  # Keras says there that the format is a legacy
         model.save(path)
@@ -111,7 +113,7 @@ def _write_h5(path: Path, model: keras.Model, text: str) -> None:
         file[MANIFEST] = text
 
 
-def _write_saved_model(path: Path, model: keras.Model, text: str) -> None:
+def _write_saved_model(path: Path, model: "keras.Model", text: str) -> None:
     # In a process of its own, where Keras runs on TensorFlow: from JAX a SavedModel holds compiled
     # code for this kind of machine alone, and not TensorFlow's operations.
     with tempfile.TemporaryDirectory() as folder:

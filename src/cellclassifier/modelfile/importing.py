@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from cellclassifier.labels import LabelSpace, shown
 from cellclassifier.modelfile.keras2 import Keras2Model, is_hdf5_name, read_keras2_model
 from cellclassifier.modelfile.manifest import Manifest
 from cellclassifier.modelfile.model import package_versions, read_model
-from cellclassifier.networks import keras
+
+if TYPE_CHECKING:
+    from cellclassifier.networks import StoredNetwork, keras
 
 # a list in memory, or the path of a file with one name a line
 Names = Sequence[str] | str | Path
@@ -28,7 +31,7 @@ def read_any_model(
     genes: GenePanel | Names | None = None,
     labels: Names | None = None,
     normalisation: Normalisation | None = None,
-) -> tuple[keras.Model, Manifest]:
+) -> "tuple[keras.Model | StoredNetwork, Manifest]":
     """Read a ``.keras`` file, or an ``.h5`` file as `import_model` does.
 
     Raises
@@ -54,7 +57,7 @@ def import_model(
     genes: GenePanel | Names | None,
     labels: Names | None,
     normalisation: Normalisation | None = None,
-) -> tuple[keras.Model, Manifest]:
+) -> "tuple[keras.Model, Manifest]":
     """Read a whole-model ``.h5`` file of Keras 2 and say what its inputs and outputs are.
 
     Parameters

@@ -26,7 +26,7 @@ OTHER_NAMES = frozenset({*MODEL_CLASSES, "Policy", "__tuple__", "__keras_tensor_
 class Keras2Model:
     """A network from an ``.h5`` file, and the Keras that wrote it."""
 
-    network: keras.Model
+    network: "keras.Model"
     n_genes: int
     n_types: int
     keras_version: str
@@ -119,7 +119,7 @@ def _refuse_unknown_classes(config: dict[str, Any]) -> None:
             )
 
 
-def _load(path: Path) -> keras.Model:
+def _load(path: Path) -> "keras.Model":
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         # a Sequential of Keras 2 keeps its input's shape in the first layer; Keras 3 takes it
@@ -127,7 +127,7 @@ def _load(path: Path) -> keras.Model:
         return keras.models.load_model(path, compile=False, safe_mode=True)
 
 
-def _sizes(model: keras.Model) -> tuple[int, int]:
+def _sizes(model: "keras.Model") -> tuple[int, int]:
     """Return the numbers of genes and types, where genes are in one row of the input."""
     shape = model.input_shape[1:]
     if None in shape or sum(size != 1 for size in shape) > 1:

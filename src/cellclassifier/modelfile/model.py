@@ -7,14 +7,15 @@ from pathlib import Path
 
 from cellclassifier.errors import ModelFileError
 from cellclassifier.files import replacing
-from cellclassifier.modelfile.archive import add_manifest, read_manifest
+from cellclassifier.modelfile.archive import WEIGHTS, CheckedParts, add_manifest, checked_parts
 from cellclassifier.modelfile.manifest import Manifest
-from cellclassifier.networks import is_wide_deep, keras
+from cellclassifier.modelfile.weights import read_weights
+from cellclassifier.networks import StoredNetwork, is_wide_deep, keras, weighted_layers
 
 VERSIONED = ("cellclassifier", "keras", "numpy", "scipy", "anndata")
 
 
-def write_model(path: str | Path, model: keras.Model, manifest: Manifest) -> Manifest:
+def write_model(path: str | Path, model: "keras.Model", manifest: Manifest) -> Manifest:
     """Write network and manifest to one ``.keras`` file, whole or not at all.
 
     Returns
@@ -37,41 +38,67 @@ def write_model(path: str | Path, model: keras.Model, manifest: Manifest) -> Man
         return add_manifest(temporary, manifest)
 
 
-def read_model(path: str | Path) -> tuple[keras.Model, Manifest]:
+def read_model(path: str | Path) -> "tuple[keras.Model | StoredNetwork, Manifest]":
     """Check and read a model file, in Keras's safe mode.
+
+    The default network comes as its weights: Keras is imported, and builds it, for who asks.
 
     Raises
     ------
     ModelFileError
         The file is missing, broken, unsafe, changed, of a newer format, or not a model of ours.
     """
-    manifest = read_manifest(path)
+    with checked_parts(path) as parts:
+        manifest, stored = parts.manifest, _stored(parts)
+    if stored is None or manifest.adaptation is None:
+        network, sizes = _by_keras(Path(path))
+    else:
+        network, sizes = stored, stored.sizes
+    if sizes != (len(manifest.panel), len(manifest.label_space)):
+        raise ModelFileError(
+            f"'{path}' does not fit together: its network takes {sizes[0]} genes and knows "
+            f"{sizes[1]} types, its list has {len(manifest.panel)} genes and "
+            f"{len(manifest.label_space)} types"
+        )
+    shape = _shape_of_logits(network)
+    adaptation = manifest.adaptation
+    if adaptation is not None and shape not in (None, adaptation.kernels.shape[1:]):
+        raise ModelFileError(
+            f"'{path}' does not fit together: its weights for shifted cells are for a layer of "
+            f"the shape {adaptation.kernels.shape[1:]}, its network's has {shape}"
+        )
+    return network, manifest
+
+
+def _stored(parts: CheckedParts) -> StoredNetwork | None:
+    """Return the network where it is the default, as Keras writes it; else None."""
+    layers = weighted_layers(parts.architecture)
+    if layers is None:
+        return None
+    return StoredNetwork.of(parts.architecture, read_weights(parts.read(WEIGHTS), layers))
+
+
+def _by_keras(path: Path) -> "tuple[keras.Model, tuple[int, int]]":
+    """Return the network, and the sizes of its input and output."""
     try:
         with warnings.catch_warnings():
             # where weights are missing Keras warns, and goes on with random ones
             warnings.simplefilter("error", UserWarning)
             model = keras.models.load_model(path, compile=False, safe_mode=True)
-        n_genes, n_types = math.prod(model.input_shape[1:]), model.output_shape[-1]
+        sizes = math.prod(model.input_shape[1:]), model.output_shape[-1]
     except (
         ValueError, TypeError, LookupError, AttributeError, RuntimeError, OSError, UserWarning,
     ) as error:  # fmt: skip
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelFileError(f"Keras cannot load '{path}': {reason}") from error
-    if (n_genes, n_types) != (len(manifest.panel), len(manifest.label_space)):
-        raise ModelFileError(
-            f"'{path}' does not fit together: its network takes {n_genes} genes and knows "
-            f"{n_types} types, its list has {len(manifest.panel)} genes and "
-            f"{len(manifest.label_space)} types"
-        )
-    adaptation = manifest.adaptation
-    if adaptation is not None and is_wide_deep(model):
-        shape = tuple(model.get_layer("logits").kernel.shape)
-        if adaptation.kernels.shape[1:] != shape:
-            raise ModelFileError(
-                f"'{path}' does not fit together: its weights for shifted cells are for a layer of "
-                f"the shape {adaptation.kernels.shape[1:]}, its network's has {shape}"
-            )
-    return model, manifest
+    return model, sizes
+
+
+def _shape_of_logits(network: "keras.Model | StoredNetwork") -> tuple[int, ...] | None:
+    """Return the shape of the last kernel of a wide and deep network; None for others."""
+    if isinstance(network, StoredNetwork):
+        return network.weights[-2].shape
+    return tuple(network.get_layer("logits").kernel.shape) if is_wide_deep(network) else None
 
 
 def check_model_path(path: str | Path) -> Path:

@@ -19,6 +19,7 @@ from cellclassifier.networks.registry import (
     build_preset,
     find_network,
 )
+from cellclassifier.networks.stored import StoredNetwork, weighted_layers
 from cellclassifier.networks.wide_deep import build_wide_deep
 from cellclassifier.networks.wide_deep_inference import WideDeepPredictor, is_wide_deep
 
@@ -32,6 +33,7 @@ __all__ = [
     "Engine",
     "NetworkBuilder",
     "Predictor",
+    "StoredNetwork",
     "WideDeepOutput",
     "WideDeepPredictor",
     "as_classifier",
@@ -56,4 +58,5 @@ __all__ = [
     "probabilities_of",
     "times_dense",
     "to_batch",
+    "weighted_layers",
 ]

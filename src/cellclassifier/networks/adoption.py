@@ -5,7 +5,7 @@ from cellclassifier.networks.backend import keras
 from cellclassifier.networks.heads import LOGITS, PROBABILITIES
 
 
-def as_classifier(model: keras.Model) -> keras.Model:
+def as_classifier(model: "keras.Model") -> "keras.Model":
     """Return `model` with its end rebuilt as dense layer ``logits`` and softmax ``probabilities``.
 
     Parameters
@@ -45,7 +45,7 @@ def as_classifier(model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs[0], probabilities, name=model.name)
 
 
-def unrolled(model: keras.Sequential) -> keras.Sequential:
+def unrolled(model: "keras.Sequential") -> "keras.Sequential":
     """Return a copy of `model`, each layer of which is called once.
 
     A Sequential that was read from a file calls its layers again with each one that is added, so
@@ -56,7 +56,7 @@ def unrolled(model: keras.Sequential) -> keras.Sequential:
     return copy
 
 
-def _last_dense(model: keras.Model) -> keras.layers.Dense:
+def _last_dense(model: "keras.Model") -> "keras.layers.Dense":
     last = _layer_before(model, model.outputs[0])
     if _is_softmax(last):
         dense = _layer_before(model, last.input)
@@ -76,14 +76,14 @@ def _last_dense(model: keras.Model) -> keras.layers.Dense:
     )
 
 
-def _is_softmax(layer: keras.Layer) -> bool:
+def _is_softmax(layer: "keras.Layer") -> bool:
     is_activation = isinstance(layer, keras.layers.Activation)
     return isinstance(layer, keras.layers.Softmax) or (
         is_activation and layer.activation is keras.activations.softmax
     )
 
 
-def _layer_before(model: keras.Model, tensor: keras.KerasTensor) -> keras.Layer:
+def _layer_before(model: "keras.Model", tensor: "keras.KerasTensor") -> "keras.Layer":
     for layer in model.layers:
         if layer.output is tensor:
             return layer

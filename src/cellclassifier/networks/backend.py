@@ -1,13 +1,19 @@
-"""The one place that imports Keras, after a backend was chosen.
+"""The one place that imports Keras: when it is first needed, after a backend was chosen.
 
 ``KERAS_BACKEND`` is honoured. Without it the first installed of JAX, TensorFlow and PyTorch is
 used: on a CPU the perceptron trains and predicts fastest on JAX.
+
+Naming cells by the default network needs no Keras, and importing it takes about as long as all else
+that naming imports. So annotations say ``"keras.Model"`` in quotes, and modules that derive from
+its classes are imported by who trains.
 """
 
 import ctypes
 import os
 import sys
+from importlib import import_module
 from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from cellclassifier.errors import BackendError
 
@@ -38,10 +44,20 @@ def choose_backend() -> str:
     return asked
 
 
+class _Keras:
+    """Stands for the package until something of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (anything of a package)
+        return getattr(import_module("keras"), name)
+
+
 if "keras" not in sys.modules:
     choose_backend()
 
-import keras  # noqa: E402  (the backend is chosen first)
+if TYPE_CHECKING:
+    import keras
+else:
+    keras = _Keras()
 
 
 def free_memory() -> None:
@@ -51,8 +67,9 @@ def free_memory() -> None:
     Linux the pages that became free go back to the system: the GNU allocator keeps them, in as many
     arenas as there were threads, and a search would look as if it leaked.
     """
-    keras.utils.clear_session()
-    if keras.backend.backend() == "jax":
+    if "keras" in sys.modules:
+        keras.utils.clear_session()
+    if "jax" in sys.modules:
         sys.modules["jax"].clear_caches()
     if sys.platform == "linux":
         give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries lack it

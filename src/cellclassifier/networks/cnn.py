@@ -51,7 +51,7 @@ def build_cnn(
     activation: str = "relu",
     l2: float = 0.0,
     seed: int = 0,
-) -> keras.Model:
+) -> "keras.Model":
     """Build a convolutional network: blocks of convolution and pooling, dense layers, a softmax.
 
     Parameters

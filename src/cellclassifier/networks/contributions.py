@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float32]
 Attributor = Callable[[Floats, Floats], Floats]
 
 
-def choose_attributor(model: keras.Model, predict: Predictor, baseline: Floats) -> Attributor:
+def choose_attributor(model: "keras.Model", predict: Predictor, baseline: Floats) -> Attributor:
     """Return what splits a difference of logits among the genes.
 
     Integrated gradients (Sundararajan et al. 2017): the gradients of
@@ -172,7 +172,7 @@ def mean_gradients(
     return mean
 
 
-def _perceptron_attributor(model: keras.Model, baseline: Floats) -> Attributor:
+def _perceptron_attributor(model: "keras.Model", baseline: Floats) -> Attributor:
     """Return contributions in a chain of dense layers: gradients begin behind the first.
 
     Up to there all is linear, and a straight way stays straight: what is many genes wide is
@@ -197,7 +197,7 @@ def _perceptron_attributor(model: keras.Model, baseline: Floats) -> Attributor:
     return attribute
 
 
-def gradients_of(model: keras.Model) -> Attributor:
+def gradients_of(model: "keras.Model") -> Attributor:
     """Return the gradients of directed logits by the expression, on the backend of Keras.
 
     Parameters
@@ -218,7 +218,7 @@ def gradients_of(model: keras.Model) -> Attributor:
 
 
 # a backend is the one that Keras runs on: it has no types here, and is not imported by name
-def _by_jax(model: keras.Model, jax):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _by_jax(model: "keras.Model", jax):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     trained = [variable.value for variable in model.trainable_variables]
     others = [variable.value for variable in model.non_trainable_variables]
 
@@ -229,7 +229,7 @@ def _by_jax(model: keras.Model, jax):  # type: ignore[no-untyped-def]  # noqa: A
     return jax.jit(jax.grad(directed))
 
 
-def _by_tensorflow(model: keras.Model, tf):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _by_tensorflow(model: "keras.Model", tf):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     @tf.function(reduce_retracing=True)
     def gradient(batch, directions):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         with tf.GradientTape() as tape:
@@ -240,7 +240,7 @@ def _by_tensorflow(model: keras.Model, tf):  # type: ignore[no-untyped-def]  # n
     return lambda batch, directions: gradient(tf.constant(batch), tf.constant(directions))
 
 
-def _by_torch(model: keras.Model, torch):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _by_torch(model: "keras.Model", torch):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     def gradient(batch, directions):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         cells = torch.tensor(batch, requires_grad=True)
         directed = (model(cells, training=False) * torch.tensor(directions)).sum()
@@ -249,12 +249,12 @@ def _by_torch(model: keras.Model, torch):  # type: ignore[no-untyped-def]  # noq
     return gradient
 
 
-def _is_linear(model: keras.Model) -> bool:
+def _is_linear(model: "keras.Model") -> bool:
     """Tell whether the logits are one dense layer on the expression."""
     return _is_perceptron(model) and len(model.layers) == len(("input", LOGITS, PROBABILITIES))
 
 
-def _is_perceptron(model: keras.Model) -> bool:
+def _is_perceptron(model: "keras.Model") -> bool:
     """Tell whether a model is a chain of dense layers, dropout and a softmax at the end."""
     known = (keras.layers.Dense, keras.layers.Dropout)
     source, *chain, last = model.layers

@@ -10,8 +10,8 @@ PROBABILITIES = "probabilities"
 
 
 def classify(
-    features: keras.KerasTensor, n_types: int, *, l2: float, seed: int
-) -> keras.KerasTensor:
+    features: "keras.KerasTensor", n_types: int, *, l2: float, seed: int
+) -> "keras.KerasTensor":
     """Return probabilities, (batch, n_types), of features, (batch, n_features)."""
     logits = keras.layers.Dense(
         n_types, kernel_initializer=glorot(seed), kernel_regularizer=penalty(l2), name=LOGITS
@@ -20,14 +20,14 @@ def classify(
 
 
 def hidden_layers(
-    features: keras.KerasTensor,
+    features: "keras.KerasTensor",
     units: Sequence[int],
     *,
     dropout: float,
     activation: str,
     l2: float,
     seed: int,
-) -> keras.KerasTensor:
+) -> "keras.KerasTensor":
     """Return features after dense layers, each followed by dropout."""
     for number, n_units in enumerate(units, start=1):
         features = keras.layers.Dense(
@@ -43,12 +43,12 @@ def hidden_layers(
     return features
 
 
-def glorot(seed: int) -> keras.Initializer:
+def glorot(seed: int) -> "keras.Initializer":
     """Return Keras's usual initialiser with a seed of its own, so that no global seed is needed."""
     return keras.initializers.GlorotUniform(seed=seed)
 
 
-def penalty(l2: float) -> keras.Regularizer | None:
+def penalty(l2: float) -> "keras.Regularizer | None":
     """Return the L2 penalty on a kernel, or None for zero."""
     return keras.regularizers.L2(l2) if l2 else None
 

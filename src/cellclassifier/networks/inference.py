@@ -12,7 +12,7 @@ from cellclassifier.networks.heads import LOGITS
 BATCH_CELLS = 256
 
 
-def logits_model(model: keras.Model) -> keras.Model:
+def logits_model(model: "keras.Model") -> "keras.Model":
     """Return the part of `model` up to its logits; the weights are shared.
 
     Raises
@@ -29,7 +29,7 @@ def logits_model(model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs[0], layer.output, name=f"{model.name}_logits")
 
 
-def to_batch(expression: sparse.csr_matrix, model: keras.Model) -> npt.NDArray[np.float32]:
+def to_batch(expression: sparse.csr_matrix, model: "keras.Model") -> npt.NDArray[np.float32]:
     """Return rows of expression, (batch, n_genes), in the shape that `model` takes."""
     return expression.toarray().reshape(-1, *model.input_shape[1:])
 
@@ -64,7 +64,7 @@ def full_batch(
 
 
 def predict_logits(
-    model: keras.Model,
+    model: "keras.Model",
     expression: sparse.csr_matrix,
     stand_in: StandIn | None = None,
     batch_cells: int = BATCH_CELLS,
@@ -97,7 +97,7 @@ def predict_logits(
     return logits
 
 
-def divide_logits(model: keras.Model, temperature: float) -> None:
+def divide_logits(model: "keras.Model", temperature: float) -> None:
     """Divide the logits of `model` by `temperature`, by dividing the last layer's weights."""
     layer = model.get_layer(LOGITS)
     layer.set_weights([weights / np.float32(temperature) for weights in layer.get_weights()])

@@ -4,7 +4,7 @@ from cellclassifier.networks.backend import keras
 from cellclassifier.networks.heads import check_sizes, classify
 
 
-def build_linear(n_genes: int, n_types: int, *, l2: float = 0.0, seed: int = 0) -> keras.Model:
+def build_linear(n_genes: int, n_types: int, *, l2: float = 0.0, seed: int = 0) -> "keras.Model":
     """Build multinomial logistic regression: one dense layer and a softmax.
 
     Parameters

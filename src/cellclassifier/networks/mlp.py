@@ -15,7 +15,7 @@ def build_mlp(
     l2: float = 0.0,
     activation: str = "relu",
     seed: int = 0,
-) -> keras.Model:
+) -> "keras.Model":
     """Build a perceptron: hidden dense layers, each followed by dropout, and a softmax.
 
     Parameters

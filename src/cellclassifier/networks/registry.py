@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cellclassifier.errors import InputError
-from cellclassifier.networks.backend import keras
 from cellclassifier.networks.cnn import build_cnn
 from cellclassifier.networks.linear import build_linear
 from cellclassifier.networks.mlp import build_mlp
 from cellclassifier.networks.wide_deep import build_wide_deep
+
+if TYPE_CHECKING:
+    from cellclassifier.networks.backend import keras
 
 # the original study's data: 19,232 expressed genes, and the 1,000 best of them for the perceptron
 ORIGINAL_CNN_GENES = 19_232
@@ -21,7 +23,7 @@ ORIGINAL_TYPES = 10
 class NetworkBuilder(Protocol):
     """Anything that builds a network; its last dense layer has to be named ``logits``."""
 
-    def __call__(self, n_genes: int, n_types: int, /, *, seed: int) -> keras.Model:
+    def __call__(self, n_genes: int, n_types: int, /, *, seed: int) -> "keras.Model":
         """Return a model from expression to probabilities."""
         ...
 
@@ -56,7 +58,7 @@ def find_network(name: str) -> NetworkBuilder:
     return NETWORKS[name]
 
 
-def build_preset(name: str) -> keras.Model:
+def build_preset(name: str) -> "keras.Model":
     """Build a network of the original study at its original size.
 
     Examples

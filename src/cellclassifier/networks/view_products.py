@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cellclassifier.data.compiling import compiled
+from cellclassifier.data.compiling import compiled, prepare_to_compile
 from cellclassifier.data.selection import PanelCounts
 from cellclassifier.data.tiles import Layout, TiledKernels, multiply_ordered
 
 Floats = npt.NDArray[np.float32]
+
+prepare_to_compile()
 
 # rows whose values wait in the cache while one tile after the other passes over them
 ROWS_AT_ONCE = 128

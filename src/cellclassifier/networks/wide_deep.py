@@ -20,7 +20,7 @@ def build_wide_deep(
     l2: float = 0.0,
     activation: str = "relu",
     seed: int = 0,
-) -> keras.Model:
+) -> "keras.Model":
     """Build a network that sees a cell's counts on three scales, directly and through a perceptron.
 
     The input is log1p of counts per 10,000. Beside it the network computes log1p of counts per 30
@@ -70,7 +70,7 @@ def build_wide_deep(
     return keras.Model(expression, classify(features, n_types, l2=l2, seed=seed), name=WIDE_DEEP)
 
 
-def near_linear(expression: keras.KerasTensor, share: float, name: str) -> keras.KerasTensor:
+def near_linear(expression: "keras.KerasTensor", share: float, name: str) -> "keras.KerasTensor":
     """Return log1p(share * expm1(expression)), by layers that every Keras has."""
     odds = keras.layers.Rescaling(1.0, math.log(share / (1 - share)), name=f"{name}_odds")
     softplus = keras.layers.Activation("softplus", name=f"{name}_softplus")

@@ -16,6 +16,8 @@ from cellclassifier.networks.heads import LOGITS
 from cellclassifier.networks.view_products import ViewProducts
 from cellclassifier.networks.wide_deep import WIDE_DEEP
 
+# the layers that have weights, in Keras's order
+WEIGHTED = ("projection", "hidden_1", LOGITS)
 N_VIEWS = len(NEAR_LINEAR) + 1
 # the view that the hidden units look at
 NEAR = N_VIEWS - 2
@@ -53,10 +55,9 @@ class WideDeepPredictor:
     plain: Floats | None = None
 
     @classmethod
-    def of(cls, model: keras.Model, moments: ViewMoments) -> "WideDeepPredictor":
+    def of(cls, model: "keras.Model", moments: ViewMoments) -> "WideDeepPredictor":
         """Read the weights of a model for which `is_wide_deep` holds."""
-        layers = ("projection", "hidden_1", LOGITS)
-        weights = [part for name in layers for part in model.get_layer(name).get_weights()]
+        weights = [part for name in WEIGHTED for part in model.get_layer(name).get_weights()]
         return cls.of_weights(weights, moments)
 
     @classmethod
@@ -137,9 +138,9 @@ class WideDeepPredictor:
         return MissingGenes(added[0] - centre @ added[1:], TiledKernels.of([added[1:]]))
 
 
-def is_wide_deep(model: keras.Model) -> bool:
+def is_wide_deep(model: "keras.Model") -> bool:
     """Tell whether `model` is a network from `build_wide_deep` with one hidden layer of ReLUs."""
     names = {layer.name: layer for layer in model.layers if layer.count_params()}
-    if not model.name.startswith(WIDE_DEEP) or list(names) != ["projection", "hidden_1", LOGITS]:
+    if not model.name.startswith(WIDE_DEEP) or tuple(names) != WEIGHTED:
         return False
     return names["hidden_1"].activation is keras.activations.relu

@@ -1,6 +1,10 @@
-"""Evaluations, predictions and models, for people to read; knows no Keras."""
+"""Evaluations, predictions and models, for people to read; knows no Keras.
 
-from cellclassifier.reporting import plots
+``plots`` is imported when it is first used: Matplotlib takes longer than a table.
+"""
+
+from importlib import import_module
+
 from cellclassifier.reporting.panel_table import panel_table
 from cellclassifier.reporting.tables import (
     batches_table,
@@ -17,3 +21,9 @@ __all__ = [
     "plots",
     "predictions_table",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name != "plots":
+        raise AttributeError(f"module 'cellclassifier.reporting' has no attribute {name!r}")
+    return import_module("cellclassifier.reporting.plots")

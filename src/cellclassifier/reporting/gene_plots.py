@@ -16,6 +16,7 @@ from scipy import sparse
 from cellclassifier.data import GeneRanking
 from cellclassifier.errors import InputError
 from cellclassifier.reporting.canvas import new_figure
+from cellclassifier.reporting.panel_table import METHOD_NAMES, SCORE_NAMES
 
 SHOWN_CELLS = 300
 # columns of the picture of all genes: more could not be told apart
@@ -27,13 +28,9 @@ SATURATED_PERCENTILE = 99.5
 LETTER = 0.085
 ROW_OF_LABEL = 0.2
 
-METHOD_STYLES = {
-    "redundancy_aware": ("redundancy-aware", "#1b6ca8", "o"),
-    "most_divergent": ("most divergent", "#c0653a", "s"),
-}
+METHOD_STYLES = {"redundancy_aware": ("#1b6ca8", "o"), "most_divergent": ("#c0653a", "s")}
 # what the command panel writes
 CHOSEN = "redundancy_aware"
-SCORE_NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 
 Floats = npt.NDArray[np.float64]
 
@@ -153,14 +150,14 @@ def read_panel_scores(path: str | Path) -> pd.DataFrame:
 
 def draw_curves(ax: Axes, summary: pd.DataFrame, score: str) -> Axes:
     """Draw one score of each method against the number of genes, on a logarithmic axis."""
-    for method, (name, colour, marker) in METHOD_STYLES.items():
+    for method, (colour, marker) in METHOD_STYLES.items():
         own = summary[summary["method"] == method].sort_values("n_genes")
         if own.empty:
             continue
         size, mean = own["n_genes"].to_numpy(), own[score].to_numpy()
         low, high = own[f"{score}_low"].to_numpy(), own[f"{score}_high"].to_numpy()
         ax.fill_between(size, low, high, color=colour, alpha=0.15, linewidth=0)
-        ax.plot(size, mean, color=colour, marker=marker, markersize=4.5, label=name)
+        ax.plot(size, mean, color=colour, marker=marker, markersize=4.5, label=METHOD_NAMES[method])
     sizes = sorted(set(summary["n_genes"]))
     ax.set_xscale("log")
     ax.set_xticks(sizes)

@@ -4,7 +4,8 @@ import pandas as pd
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from cellclassifier.reporting.gene_plots import METHOD_STYLES, SCORE_NAMES
+METHOD_NAMES = {"redundancy_aware": "redundancy-aware", "most_divergent": "most divergent"}
+SCORE_NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 
 
 def panel_table(summary: pd.DataFrame) -> RenderableType:
@@ -15,7 +16,7 @@ def panel_table(summary: pd.DataFrame) -> RenderableType:
         table.add_column(column)
     by_size = summary.sort_values(["n_genes", "method"], ascending=[True, False])
     for _, scores in by_size.iterrows():
-        name, _, _ = METHOD_STYLES[scores["method"]]
+        name = METHOD_NAMES[scores["method"]]
         intervals = (_interval(scores, score) for score in SCORE_NAMES)
         table.add_row(f"{scores['n_genes']:,}", name, *intervals)
     return Group("held-out cells of five folds, mean and 95 % interval:", "", table)

@@ -43,7 +43,7 @@ class _Descent:
 
 
 def train_by_lbfgs(
-    logits: keras.Model,
+    logits: "keras.Model",
     training: Examples,
     validation: Examples,
     config: TrainingConfig,

@@ -23,14 +23,12 @@ from cellclassifier.networks import (
     logits_model,
     predict_logits,
 )
-from cellclassifier.training.adam import train_by_adam
 from cellclassifier.training.config import TrainingConfig
 from cellclassifier.training.examples import Examples
 from cellclassifier.training.lbfgs import train_by_lbfgs
 from cellclassifier.training.progress import Watcher, watch_nothing
 from cellclassifier.training.ranks import Ranks
 from cellclassifier.training.softmax_loss import DenseWeights
-from cellclassifier.training.stacking import check_wide_deep, train_by_stacking
 from cellclassifier.training.upkeep import NO_UPKEEP, Upkeep
 from cellclassifier.trust import calibrate_temperature
 
@@ -40,7 +38,7 @@ class Solver(Protocol):
 
     def __call__(
         self,
-        logits: keras.Model,
+        logits: "keras.Model",
         training: Examples,
         validation: Examples,
         config: TrainingConfig,
@@ -139,7 +137,7 @@ class TrainingRecord:
 
 
 def train_network(
-    model: keras.Model,
+    model: "keras.Model",
     expression: Expression,
     codes: npt.NDArray[np.int32],
     config: TrainingConfig,
@@ -248,7 +246,7 @@ def check_ranks(ranks: Ranks, config: TrainingConfig, engine: Engine) -> None:
 
 
 def _train_stacked(
-    model: keras.Model,
+    model: "keras.Model",
     examples: Examples,
     config: TrainingConfig,
     seed: int,
@@ -256,6 +254,9 @@ def _train_stacked(
     upkeep: Upkeep,
 ) -> TrainingRecord:
     """Train an ensemble, and make it the weights of `model`."""
+    # here, since it derives from classes of Keras, which who names cells does without
+    from cellclassifier.training.stacking import check_wide_deep, train_by_stacking
+
     n_hidden = check_wide_deep(model)
     history: list[dict[str, float]] = []
 
@@ -295,6 +296,9 @@ def _solver(config: TrainingConfig, engine: Engine, upkeep: Upkeep) -> Solver:
     if config.solver == "lbfgs":
         return train_by_lbfgs
     if engine == "keras":
+        # here, since it derives from classes of Keras
+        from cellclassifier.training.adam import train_by_adam
+
         return partial(train_by_adam, upkeep=upkeep)
     # here, since it needs TensorFlow, which is an extra
     from cellclassifier.training.lowlevel import train_by_lowlevel

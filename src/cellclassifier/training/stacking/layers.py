@@ -46,7 +46,7 @@ class StackedLayers:
     hidden: DenseWeights
     logits: DenseWeights
 
-    def put_into(self, model: keras.Model) -> None:
+    def put_into(self, model: "keras.Model") -> None:
         """Set the weights of a network for which `check_wide_deep` holds; the rest is zero."""
         for name, weights in (
             ("projection", [self.projection]),
@@ -58,7 +58,7 @@ class StackedLayers:
             layer.set_weights(list(map(_padded, weights, shapes)))
 
 
-def check_wide_deep(model: keras.Model) -> int:
+def check_wide_deep(model: "keras.Model") -> int:
     """Return the number of hidden units of a network that an ensemble can be put into.
 
     Raises
