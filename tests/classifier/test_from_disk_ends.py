@@ -15,6 +15,7 @@ import pytest
 from streamed_cells import KEY, QUICK, drawn, outside_the_sample, write, write_with_broken_chunk
 
 import cellclassifier as cc
+from cellclassifier.classifier import from_disk
 from cellclassifier.data.streaming import cache, reference
 from cellclassifier.errors import (
     CountsError,
@@ -77,15 +78,20 @@ def test_interrupted_training_ends_with_the_same_model(tmp_path, path, uncut, na
     expected, out = uncut.fits[name], tmp_path / "m.keras"
     with pytest.raises(KeyboardInterrupt, match=r"kept in '.*m\.keras\.partial'; run the same"):
         fit(path, out, classifier(name, NETWORKS[name]), watch=Cutting(ENDS[name]))
-    again, passes = Cutting(), []
+    again, passes, told = Cutting(), [], []
     found = fit(
         path,
         out,
         classifier(name, NETWORKS[name]),
         watch=again,
         watch_cells=lambda n_done, _: passes.append(n_done),
+        tell=lambda what: told.append(str(what)),
     )
     assert passes == []  # the counts were kept
+    # of the refit, where there is one
+    assert told[1:] == [
+        "goes on where it was: the counts of 240 cells are kept, and 1 epoch is done"
+    ]
     assert again.epochs == uncut.epochs[name]
     for mine, its in zip(found.model_.get_weights(), expected.model_.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, its)
@@ -104,6 +110,31 @@ model = cc.CellTypeClassifier("mlp", network_options={"hidden": [8]}, genes=40,
 files = cc.ReferenceFiles(from_disk=True, watch=watch)
 cc.fit_file(model, sys.argv[1], sys.argv[2], labels_key="cell_type", files=files)
 """
+
+
+def test_a_training_that_begins_says_nothing_of_going_on(tmp_path, path):
+    told = []
+    fit(path, tmp_path / "m.keras", tell=lambda what: told.append(str(what)))
+    assert told == ["training from disk: as asked for"]
+
+
+def test_ended_before_anything_is_kept_leaves_nothing(tmp_path, path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(from_disk, "by_rows", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(path, tmp_path / "m.keras")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_file_twice(tmp_path, path):
+    linked = tmp_path / "linked.h5ad"
+    linked.symlink_to(path)
+    with pytest.raises(InputError, match=r"cells\.h5ad' stands twice among"):
+        fit([path, path], tmp_path / "m.keras")
+    with pytest.raises(InputError, match=r"linked\.h5ad' is '.*cells\.h5ad' among"):
+        fit([path, linked], tmp_path / "m.keras")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are not killed so here")

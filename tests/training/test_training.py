@@ -1,9 +1,11 @@
 """Training: repeatable, stratified, stopped at its best, and for L-BFGS the true optimum."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy import sparse
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
@@ -12,11 +14,17 @@ from cellclassifier.data import stratified_split
 from cellclassifier.errors import InputError
 from cellclassifier.evaluation import ReliabilityCurve
 from cellclassifier.networks import build_linear, build_mlp, logits_model, predict_logits
-from cellclassifier.training import TrainingConfig, train_network
+from cellclassifier.training import TrainingConfig, progress, train_network
 from cellclassifier.training.adam import train_by_adam
 from cellclassifier.training.examples import Examples
 from cellclassifier.training.lbfgs import train_by_lbfgs
-from cellclassifier.training.progress import progress_bar, watch_nothing
+from cellclassifier.training.progress import (
+    BETWEEN_LINES,
+    Lines,
+    progress_bar,
+    training_bars,
+    watch_nothing,
+)
 from cellclassifier.training.softmax_loss import SoftmaxLoss
 
 N_GENES, N_TYPES = 20, 3
@@ -338,6 +346,44 @@ def test_progress_bar_shows_the_losses_on_stderr(capsys):
     assert "training linear" in shown.err
     assert "2/2" in shown.err
     assert "loss 0.500  val_loss 0.750" in shown.err
+
+
+class Clock:
+    """Half a minute and a second between any two looks at it, or as long as is said."""
+
+    def __init__(self, step=BETWEEN_LINES + 1):
+        self.time, self.step = 0.0, step
+
+    def __call__(self):
+        self.time += self.step
+        return self.time
+
+
+def test_a_log_gets_a_line_now_and_then():
+    log = io.StringIO()
+    lines = Lines(Console(file=log), now=Clock(BETWEEN_LINES / 4))
+    for number in range(1, 10):
+        lines.say(lambda number=number: f"block {number}")
+    assert log.getvalue().splitlines() == ["block 4", "block 8"]
+
+
+def test_a_terminal_gets_no_lines():
+    log = io.StringIO()
+    lines = Lines(Console(file=log, force_terminal=True), now=Clock())
+    lines.say(lambda: "block")
+    assert log.getvalue() == ""
+
+
+def test_training_tells_a_log_how_far_it_is(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "BETWEEN_LINES", 0.0)
+    with training_bars("wide-deep") as (watch_cells, watch):
+        watch_cells(4_000, 20_000)
+        watch(2, 3, {"loss": 0.5})
+        said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "reading cells: 4,000 of 20,000",
+        "training wide-deep: epoch 2 of 3  loss 0.500",
+    ]
 
 
 def test_progress_bar_leaves_an_error_alone(capsys):

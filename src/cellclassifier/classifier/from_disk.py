@@ -16,9 +16,10 @@ import numpy.typing as npt
 from cellclassifier.classifier.account import ReferenceFacts, describe_fit
 from cellclassifier.classifier.estimator import CellTypeClassifier
 from cellclassifier.classifier.fitting import FittedNetwork, PanelCells, fit_to_panel
+from cellclassifier.classifier.from_memory import fit_in_memory
 from cellclassifier.classifier.panel import MeasuredGenes, choose_columns
 from cellclassifier.classifier.plan import FitPlan
-from cellclassifier.classifier.reference_files import ReferenceFiles
+from cellclassifier.classifier.reference_files import GoesOn, ReferenceFiles, check_distinct
 from cellclassifier.classifier.together import (
     CELLS,
     WHOLE,
@@ -27,8 +28,8 @@ from cellclassifier.classifier.together import (
     said_on_interrupt,
     storage_of,
 )
-from cellclassifier.classifier.uniting import map_labels, unite
-from cellclassifier.data import CountsArguments, read_cells
+from cellclassifier.classifier.uniting import unite
+from cellclassifier.data import CountsArguments
 from cellclassifier.data.ranking import rank_tallied
 from cellclassifier.data.row_sources import NormalisedRows
 from cellclassifier.data.streaming import (
@@ -123,15 +124,18 @@ def fit_file(
     asked = files or ReferenceFiles()
     out = check_writable(check_model_path(out))
     paths = [Path(one) for one in ([path] if isinstance(path, str | Path) else path)]
-    if not paths:
-        raise InputError("there is no file of labelled cells; give one or more")
+    check_distinct(paths)
     storage = storage_of(ranks, paths, from_disk=asked.from_disk, memory_gb=asked.memory_gb)
     asked.tell(storage)
     if not storage.from_disk:
-        return _fit_in_memory(classifier, paths[0], out, labels_key, keep_cells, asked, counts)
+        fit_in_memory(classifier, paths[0], labels_key, asked, counts).save(
+            out, keep_cells=keep_cells
+        )
+        return classifier
     job = _Job.of(classifier, paths, out, labels_key, asked, counts, ranks)
     if not ranks.is_first:
         return job.lend_hand(out)
+    job.say_what_is_kept()
     with job.opened() as reference, said_on_interrupt(job.kept.folder):
         with job.cached(reference) as (cache, columns):
             job.check_unchanged()
@@ -143,30 +147,6 @@ def fit_file(
     job.kept.remove()
     ranks.tell(WRITTEN, str(out))
     ranks.disband()
-    return classifier
-
-
-def _fit_in_memory(
-    classifier: CellTypeClassifier,
-    path: Path,
-    out: Path,
-    labels_key: str,
-    keep_cells: bool,  # noqa: FBT001  (as the caller has it)
-    asked: ReferenceFiles,
-    counts: CountsArguments,
-) -> CellTypeClassifier:
-    cells = read_cells(path, genes_in=asked.genes_in)
-    if asked.label_map is not None and labels_key in cells.obs:
-        cells.obs[labels_key] = map_labels(cells.obs[labels_key], asked.label_map, path.name)
-    classifier.fit(
-        cells,
-        labels_key=labels_key,
-        batch_key=asked.batch_key,
-        strict=asked.strict,
-        watch=asked.watch,
-        **counts,
-    )
-    classifier.save(out, keep_cells=keep_cells)
     return classifier
 
 
@@ -243,14 +223,14 @@ class _Job:
     def opened(self) -> Iterator[StoredReference]:
         """Yield the cells, their counts settled."""
         layer, folder = self.counts.get("layer"), self.kept.folder
-        with ExitStack() as stack:
-            files = [
-                stack.enter_context(
-                    by_rows(open_cells(path, genes_in=self.asked.genes_in), layer, folder)
-                )
-                for path in self.paths
-            ]
-            try:
+        try:
+            with ExitStack() as stack:
+                files = [
+                    stack.enter_context(
+                        by_rows(open_cells(path, genes_in=self.asked.genes_in), layer, folder)
+                    )
+                    for path in self.paths
+                ]
                 yield unite(
                     files,
                     self.plan.origin.labels_key,
@@ -260,10 +240,10 @@ class _Job:
                     batch_key=self.asked.batch_key,
                     **self.counts,
                 )
-            except BaseException:
-                if not (self.kept.folder / WHOLE).exists():
-                    self.kept.remove()
-                raise
+        except BaseException:
+            if not (folder / WHOLE).exists():
+                self.kept.remove()
+            raise
 
     @contextmanager
     def cached(
@@ -275,6 +255,14 @@ class _Job:
             self._write_cache(reference)
         with self._opened_cache() as opened:
             yield opened
+
+    def say_what_is_kept(self) -> None:
+        """Say how far a training is that goes on; nothing of one that begins."""
+        folder = self.kept.folder
+        if (folder / WHOLE).exists():
+            with self._opened_cache() as (cache, _):
+                n_cells = len(cache.codes)
+            self.asked.tell(GoesOn(n_cells, Checkpoints(folder).n_epochs_done()))
 
     @contextmanager
     def _opened_cache(self) -> Iterator[tuple[CountsCache, npt.NDArray[np.intp]]]:

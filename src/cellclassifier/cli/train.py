@@ -15,6 +15,7 @@ from cellclassifier.cli.options import AS_FOUND, CellsOptions, Switch
 from cellclassifier.cli.report import command_line, reporting_to
 
 if TYPE_CHECKING:
+    from cellclassifier.classifier.reference_files import GoesOn
     from cellclassifier.classifier.storage import Storage
 
 Genes = int | Literal["all"] | Path
@@ -164,7 +165,7 @@ def train(
             )
 
 
-def _say_where(storage: "Storage") -> None:
-    """Say that cells stay on disk; in memory is where one expects them."""
-    if storage.from_disk:
-        say(str(storage))
+def _say_where(told: "Storage | GoesOn") -> None:
+    """Say that cells stay on disk, and that a training goes on; else all is as one expects."""
+    if getattr(told, "from_disk", True):
+        say(str(told))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cellclassifier.errors import OutputError
 
 FACTS = "facts"
+STATE = "epoch"  # of names
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -53,6 +54,17 @@ class Checkpoints:
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
             return None
 
+    def n_epochs_done(self) -> int:
+        """Return the number of the last epoch of the training that was kept last; 0 for none."""
+        if self.folder is None:
+            return 0
+        kept = sorted(self.folder.glob(f"{STATE}_*.npz"), key=lambda path: path.stat().st_mtime)
+        try:
+            with np.load(kept[-1], allow_pickle=False) as state:
+                return len(json.loads(str(state[FACTS]))["history"])
+        except (IndexError, OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+            return 0
+
     def save(self, stage: str, facts: dict[str, Any], arrays: Arrays) -> None:
         """Keep a state in the place of the one before, whole or not at all.
 
@@ -80,4 +92,4 @@ class Checkpoints:
 
     @staticmethod
     def _path(folder: Path, stage: str) -> Path:
-        return folder / f"epoch_{stage}.npz"
+        return folder / f"{STATE}_{stage}.npz"
