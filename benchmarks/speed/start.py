@@ -4,8 +4,8 @@
 
 pbmc3k (2,700 cells) is named by a model of its own cells and written to a copy: what a bench
 scientist waits for. Beside it `inspect` of the model; the same `annotate` with Keras imported and
-the network built first, as versions before 0.2 did; and CellTypist by a script of six lines, with
-its defaults and a model of the same cells. Each is a process of its own, in turn; the medians go to
+the network built first, without need; and CellTypist by a script of six lines, with its defaults
+and a model of the same cells. Each is a process of its own, in turn; the medians go to
 benchmarks/results/start_speed.jsonl.
 """
 
