@@ -89,7 +89,7 @@ def train_by_adam(
         model = stack.enter_context(shared_model(logits, ranks))
         model.compile(
             optimizer=keras.optimizers.Adam(config.learning_rate),
-            loss=cross_entropy(ranks),
+            loss=cross_entropy(ranks, whole=is_by_units(logits, ranks)),
             # what the tuner compares: the loss without penalties and class weights
             metrics=[log_loss_metric(ranks)],
             weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],

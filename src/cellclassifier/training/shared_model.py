@@ -84,9 +84,13 @@ def whole(variable: keras.Variable) -> npt.NDArray[Any]:
     return np.asarray(process_allgather(value, tiled=True))
 
 
-def cross_entropy(ranks: Ranks) -> keras.Loss:
-    """Return the loss: its mean is over the cells that do not fill up a batch."""
-    ignored = PADDING if ranks.are_several else None
+def cross_entropy(ranks: Ranks, *, whole: bool) -> keras.Loss:
+    """Return the loss: its mean is over the cells that do not fill up a batch.
+
+    Where each process takes `whole` batches, nothing fills them up. To count cells would be another
+    message between the processes, and all would wait for it before the gradients.
+    """
+    ignored = PADDING if ranks.are_several and not whole else None
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=ignored)
 
 

@@ -110,7 +110,7 @@ def train_towers(
         schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, batches.n_steps)
         trained.compile(
             optimizer=keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY),
-            loss=cross_entropy(upkeep.ranks),
+            loss=cross_entropy(upkeep.ranks, whole=whole),
         )
         epochs = Epochs(batches, batches.n_epochs, watch=watch, upkeep=upkeep, stage="towers")
         epochs.run(trained)
