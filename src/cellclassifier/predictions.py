@@ -50,6 +50,11 @@ class CellTrust:
         """The status of each cell in words, shape (n_cells,)."""
         return np.array(STATUSES, dtype=object)[self.status]
 
+    @property
+    def is_unknown(self) -> npt.NDArray[np.bool_]:
+        """Which cells have the status ``unknown``, shape (n_cells,)."""
+        return np.asarray(self.status == STATUSES.index(UNKNOWN))
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -144,8 +149,23 @@ class Predictions:
         return np.asarray(self.probabilities.argmax(axis=1), dtype=np.intp)
 
     @property
+    def named_codes(self) -> npt.NDArray[np.intp]:
+        """The code of each cell's label, shape (n_cells,); n_types for ``unknown``."""
+        if self.trust is None or not self.trust.label_unknown:
+            return self.codes
+        return np.where(self.trust.is_unknown, len(self.label_space), self.codes)
+
+    @property
     def labels(self) -> npt.NDArray[np.object_]:
-        """The most probable type, shape (n_cells,)."""
+        """The label of each cell, shape (n_cells,), as `annotate` writes it.
+
+        Its most probable type, or ``unknown`` where unknown cells were to be labelled so.
+        """
+        return np.array([*self.label_space.labels, UNKNOWN], dtype=object)[self.named_codes]
+
+    @property
+    def likeliest(self) -> npt.NDArray[np.object_]:
+        """The most probable type of each cell, whatever its label is, shape (n_cells,)."""
         return self.label_space.decode(self.codes)
 
     @property

@@ -247,6 +247,8 @@ def test_the_label_of_unknown_cells_is_what_was_asked(classifier):
         cells = drawn(300, seed=9)
         asked = TrustSettings(refused=0.5, unknown=unknown)
         named[unknown] = classifier.annotate(cells, shift=0.0, trust=asked).obs
+        classified = classifier.classify(cells, shift=0.0, trust=asked)
+        assert classified.labels.tolist() == named[unknown]["predicted_cell_type"].tolist()
     is_unknown = named["keep"]["predicted_cell_type_status"] == "unknown"
     assert 0 < is_unknown.sum() < 300
     assert set(named["keep"]["predicted_cell_type"]) <= set(TYPES)

@@ -167,7 +167,7 @@ def write_predictions(
             f"{shown(predictions.cell_names[:2])}, not of the {cells.n_obs:,} cells such as "
             f"{shown(cells.obs_names[:2])}"
         )
-    cells.obs[LABEL_KEY] = as_labels(named_codes(predictions), predictions.label_space)
+    cells.obs[LABEL_KEY] = as_labels(predictions.named_codes, predictions.label_space)
     cells.obs[CONFIDENCE_KEY] = predictions.confidence
     trust = predictions.trust
     for key in (SET_KEY, NOVELTY_KEY, STATUS_KEY):
@@ -181,17 +181,8 @@ def write_predictions(
     cells.uns[PROVENANCE_KEY] = {**provenance, **said_of_all(predictions)}
 
 
-def named_codes(predictions: Predictions) -> npt.NDArray[np.intp]:
-    """Return the code of each cell's label, (n_cells,); n_types for ``unknown``."""
-    trust = predictions.trust
-    if trust is None or not trust.label_unknown:
-        return predictions.codes
-    is_unknown = trust.status == STATUSES.index(UNKNOWN)
-    return np.where(is_unknown, len(predictions.label_space), predictions.codes)
-
-
 def as_labels(codes: npt.NDArray[np.integer], space: LabelSpace) -> Any:  # noqa: ANN401
-    """Return the labels that `named_codes` stands for, categorical over all types of the model."""
+    """Return the labels that `Predictions.named_codes` stand for, categorical over all types."""
     labels = list(space.labels)
     if len(codes) and codes.max() == len(labels):
         if UNKNOWN in labels:
