@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ ROW_SUM_TOLERANCE = 1e-3
 
 # the label of cells that are not given a type
 UNKNOWN = "unknown"
+# why no cell of a file can be called unknown: that was asked, or they come from elsewhere
+NoneUnknown = Literal["asked", "shift"]
 # what a cell's label is worth, the gravest first
 STATUSES = ("low_coverage", "low_depth", UNKNOWN, "ambiguous", "assigned")
 
@@ -72,7 +75,8 @@ class Predictions:
         The share of the model's genes that were measured, in [0, 1].
     shift
         How far the cells were taken to be from the model's training cells, 0 for cells like them;
-        None where the model does not adapt to it.
+        None where the model cannot tell, and where nobody asked what labels are worth of a network
+        that does not adapt to it.
     trust
         Prediction sets, novelty and status; None where the model does not know how it errs.
     calibrated_depth

@@ -12,11 +12,12 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from cellclassifier.classifier.account import ReferenceFacts, describe_fit, describe_model
+from cellclassifier.classifier.advising import advice_on
 from cellclassifier.classifier.comparison import QueryComparison
 from cellclassifier.classifier.explaining import ExplainArguments, explain
 from cellclassifier.classifier.fitting import fit_network
 from cellclassifier.classifier.learned import Learned
-from cellclassifier.classifier.naming import judge_cells, name_cells
+from cellclassifier.classifier.naming import judge_cells, name_cells, settle
 from cellclassifier.classifier.panel import Genes
 from cellclassifier.classifier.plan import FitPlan
 from cellclassifier.classifier.recipes import DEFAULT_NETWORK
@@ -34,6 +35,7 @@ from cellclassifier.data import (
     read_labels,
     write_predictions,
 )
+from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.evaluation import Explanation, evaluate
 from cellclassifier.modelfile.exporting import ExportFormat, export_model
 from cellclassifier.modelfile.importing import Names, read_any_model
@@ -262,8 +264,9 @@ class CellTypeClassifier(Learned, ClassifierMixin, BaseEstimator):  # type: igno
         to `vote`. Other parameters and errors are those of `classify`.
         """
         view = self._view(cells, map_orthologs=map_orthologs, **counts)
-        predictions = judge_cells(view, self.predictor(), shift, depth, trust)
-        advice = str(QueryComparison.of_sample(view, predictions))
+        shifted, judge = settle(view, self.predictor(), shift, depth, trust)
+        predictions = judge(view.raw, shifted.predict(view.raw, n_cores()))
+        advice = advice_on(QueryComparison.of_sample(shifted, judge, predictions))
         model = describe_model(self.manifest_)
         write_predictions(cells, predictions, {**model, "advice": advice})
         annotate_votes(cells, predictions, view, vote)

@@ -185,10 +185,7 @@ def as_labels(codes: npt.NDArray[np.integer], space: LabelSpace) -> Any:  # noqa
     """Return the labels that `Predictions.named_codes` stand for, categorical over all types."""
     labels = list(space.labels)
     if len(codes) and codes.max() == len(labels):
-        if UNKNOWN in labels:
-            codes = np.where(codes == len(labels), labels.index(UNKNOWN), codes)
-        else:
-            labels.append(UNKNOWN)
+        labels.append(UNKNOWN)
     return pd.Categorical.from_codes(codes, pd.Index(labels))
 
 
