@@ -113,6 +113,16 @@ def test_of_many_cells_runs_are_drawn_and_said_so(surveyed, monkeypatch, cells):
     assert survey.depth.library_size.tolist() == cells.X[rows].sum(axis=1).ravel().tolist()[0]
 
 
+@pytest.mark.parametrize(
+    ("spread", "refused", "why"),
+    [(0.0, 0.05, None), (0.3, 0.05, "shift"), (0.0, 0.0, "asked"), (0.3, 0.0, "asked")],
+)
+def test_why_no_cell_is_called_unknown_is_told(surveyed, spread, refused, why):
+    cells = drawn(300, seed=4, spread=spread)
+    named, survey = surveyed(cells, trust=cc.TrustSettings(refused=refused))
+    assert named.none_unknown == survey.none_unknown == why
+
+
 def test_another_file_is_refused(classifier, tmp_path):
     path = write(drawn(FEW, seed=4), tmp_path / "cells.h5ad")
     named = cc.annotate_file(classifier, path, tmp_path / "named.csv")

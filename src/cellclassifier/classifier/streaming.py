@@ -36,7 +36,6 @@ from cellclassifier.data.streaming import (
     KeptBlocks,
     Results,
     RowSums,
-    SettledCounts,
     by_rows,
     check_unchanged,
     choose_output,
@@ -199,7 +198,7 @@ def annotate_file(
                 _watch(parts, kept, streaming.watch)
                 results, said = with_votes(results, vote, annotator.view, annotator.settled)
             writing.finish(results)
-        return replace(_end(target, named, annotator.settled, gathered, advice), vote=said)
+        return replace(_end(target, named, annotator, gathered, advice), vote=said)
 
 
 def _manifest(
@@ -229,7 +228,7 @@ def _begin(
 def _end(
     target: Path,
     named: Predictions,
-    settled: SettledCounts,
+    annotator: BlockAnnotator,
     gathered: GatheredCells,
     advice: str,
 ) -> FileAnnotation:
@@ -242,12 +241,13 @@ def _end(
         told[CONFIDENCE_KEY],
         named.gene_coverage,
         named.shift,
-        settled.evidence,
+        annotator.settled.evidence,
         told.get(STATUS_KEY),
         advice,
         told[LIKELIEST],
         told.get(SET_KEY),
         told.get(NOVELTY_KEY),
+        none_unknown=annotator.judge.none_unknown,
     )
     gathered.kept.remove()
     return annotation

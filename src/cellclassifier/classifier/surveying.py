@@ -114,6 +114,7 @@ def survey_annotation(
         advice=named.advice.removeprefix(CARE),
         cautious=named.advice.startswith(CARE),
         shift=named.shift,
+        none_unknown=named.none_unknown,
         drawn=_map(drawn, named),
         dots=gene_dots(
             drawn.expression, named.codes[drawn.rows], labels, manifest.panel.names, explained
