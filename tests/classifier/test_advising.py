@@ -93,6 +93,21 @@ def test_cells_like_the_training_cells_speak_for_themselves():
             {"novel": 0.3}, "30% of the cells look more novel than 95 % of known", id="novel"
         ),
         pytest.param(
+            {"novel": 0.3, "shift": 0.14},
+            r"30% .* the model does not know, or they come from elsewhere \(shift 0.14\)",
+            id="novel-and-some-shift",
+        ),
+        pytest.param(
+            {"novel": 0.3, "shift_told_by": "given"},
+            "30% .* the model does not know, or they come from elsewhere$",
+            id="novel-shift-given",
+        ),
+        pytest.param(
+            {"depth": 1.001, "depth_given": 0.3, "calibrated_depth": 0.3},
+            "given as 0.3, and cells have as many counts as the training cells: scores are",
+            id="depth-given-of-deep",
+        ),
+        pytest.param(
             {"changed_type": "B", "composition": 0.6},
             "most cells are 'B', and few training cells",
             id="other-type",

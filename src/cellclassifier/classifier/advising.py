@@ -19,7 +19,8 @@ NOVEL_OF_KNOWN, RARELY = 0.05, 0.999
 MANY_LOW = 0.02
 # of genes that training cells have counts of, where the counts are as many
 FEW_DETECTED = 0.6
-FAR_SHIFT = 0.3
+# of shifts: beyond what cells of the same experiment mostly have, and of another laboratory
+SOME_SHIFT, FAR_SHIFT = 0.05, 0.3
 # of the types' shares in training, see `QueryComparison.composition`
 OTHER_SHARES = 0.3
 # what advice begins with where something speaks against the labels
@@ -74,7 +75,10 @@ def _of_genes(found: QueryComparison) -> Iterator[str]:
 def _of_depth(found: QueryComparison) -> Iterator[str]:
     if found.depth is None:
         return
-    has = f"cells have {found.depth:.2g} times the counts of the training cells"
+    times = f"{found.depth:.2g}"
+    has = f"cells have {times} times the counts of the training cells"
+    if times == "1":
+        has = "cells have as many counts as the training cells"
     given = found.depth_given if found.can_calibrate else None
     if found.depth > DEEP:
         yield has
@@ -157,7 +161,7 @@ def _or_where_types_are_new(found: QueryComparison) -> str:
 def _of_novelty(found: QueryComparison) -> Iterator[str]:
     if found.novel is None or found.novel < MANY_NOVEL:
         return
-    what = "types may be among them that the model does not know"
+    what = f"types may be among them that the model does not know{_or_from_elsewhere(found)}"
     if found.foreign:
         what = "this model does not seem to know what they are"
     elif _comes_from_elsewhere(found) and found.none_unknown == "shift":
@@ -166,6 +170,15 @@ def _of_novelty(found: QueryComparison) -> Iterator[str]:
             "with a shift of 0 such cells are called unknown"
         )
     yield f"{found.novel:.0%} of the cells look more novel than 95 % of known cells do: {what}"
+
+
+def _or_from_elsewhere(found: QueryComparison) -> str:
+    """Name the other cause that novel cells may have where a shift is not measured, or is small."""
+    if found.shift_told_by != "measured":
+        return ", or they come from elsewhere"
+    if found.shift is None or found.shift < SOME_SHIFT:
+        return ""
+    return f", or they come from elsewhere (shift {found.shift:.2f})"
 
 
 def _of_types(found: QueryComparison) -> Iterator[str]:
