@@ -14,7 +14,7 @@ from cellclassifier.data.formats.on_disk import lies_in_zarr
 from cellclassifier.data.formats.zarr_store import check_not_in_use
 from cellclassifier.errors import FileFormatError, InputError, InputWarning, LabelError
 from cellclassifier.files import replacing
-from cellclassifier.labels import LabelSpace, shown
+from cellclassifier.labels import BETWEEN, LabelSpace, shown
 from cellclassifier.predictions import STATUSES, UNKNOWN, CellTrust, Predictions
 
 LABEL_KEY = "predicted_cell_type"
@@ -54,7 +54,7 @@ def read_training_labels(
     """Return labels fit to train on: two types or more that have two cells or more.
 
     A type of a single cell is learned like any other, with a warning: it can be found again, but
-    nothing can be said of how well.
+    nothing can be said of how well. So are labels that hold what stands between those of a set.
 
     Parameters
     ----------
@@ -89,6 +89,7 @@ def read_training_labels(
             f".obs['{labels_key}']; a classifier needs two types or more"
         )
     _check_single_cells(sizes, labels_key, strict=strict)
+    _warn_of_bars(sizes.index, labels_key)
     return labels, np.flatnonzero(~missing)
 
 
@@ -111,6 +112,19 @@ def _check_single_cells(sizes: pd.Series, labels_key: str, *, strict: bool) -> N
         InputWarning,
         stacklevel=2,
     )
+
+
+def _warn_of_bars(labels: pd.Index, labels_key: str) -> None:
+    """Warn of labels that hold what stands between those of a set."""
+    with_bars = sorted(label for label in labels if BETWEEN in label)
+    if with_bars:
+        warnings.warn(
+            f"labels in .obs['{labels_key}'] hold '{BETWEEN}', which stands between the types of a "
+            f"set in .obs['{SET_KEY}']: {shown(with_bars)}. Programs that split sets there will "
+            "take such a type for two; rename it, if sets are to be split",
+            InputWarning,
+            stacklevel=2,
+        )
 
 
 def _texts(
