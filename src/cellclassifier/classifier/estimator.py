@@ -192,12 +192,14 @@ class CellTypeClassifier(Learned, ClassifierMixin, BaseEstimator):  # type: igno
             Whether to name mouse cells by a model of human ones, or the reverse, through the genes
             that have one orthologue each.
         shift
-            How far the cells are from the training cells, for networks that adapt (the default
-            does): 0 names each cell for itself; None measures it on the cells as a whole, by
-            `profile_shift`, and says it in the result.
+            How far the cells are from the training cells: 0 names each cell for itself; None
+            measures it on the cells as a whole, by `profile_shift`, and says it in the result. The
+            default network adapts to it; others name alike whatever it is, and it says of them,
+            too, whether novel cells are to be called unknown.
         depth
-            For the same networks, the depth of the cells as a share of that of the training cells,
-            for which scores are calibrated; None measures it, unless the shift is given.
+            For networks that adapt, the depth of the cells as a share of that of the training
+            cells, for which scores are calibrated; None measures it, unless the shift is given, on
+            20 cells or more.
         trust
             The coverage of prediction sets, and how many known cells may be called unknown.
         **counts
@@ -207,7 +209,8 @@ class CellTypeClassifier(Learned, ClassifierMixin, BaseEstimator):  # type: igno
         Raises
         ------
         InputError
-            `shift` is negative or not a number, or `depth` is not above zero.
+            `shift` is negative or not a number, `depth` is not above zero, or unknown cells are to
+            be labelled so and a type has that name.
         CountsError
             No raw counts can be found or proved.
         GeneOverlapError

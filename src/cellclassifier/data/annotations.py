@@ -168,7 +168,7 @@ def write_predictions(
           ``unknown``, ``low_depth`` or ``low_coverage``;
         - ``obsm["cell_type_probabilities"]``, (n_cells, n_types), float32;
         - ``uns["cellclassifier"]``: ``labels``, the types in the order of those columns,
-          ``gene_coverage``, ``shift`` where the model adapts to it, ``calibrated_depth`` where
+          ``gene_coverage``, ``shift`` where the model can tell it, ``calibrated_depth`` where
           scores were calibrated for one, ``set_coverage`` where there are sets, and `provenance`.
     predictions
         Of the same cells, in the same order.
