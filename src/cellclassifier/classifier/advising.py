@@ -25,11 +25,6 @@ SOME_SHIFT, FAR_SHIFT = 0.05, 0.3
 OTHER_SHARES = 0.3
 # what advice begins with where something speaks against the labels
 CARE = "Read the labels with care: "
-TOO_SURE = (
-    "confidence is too high, sets hold the true type less often than asked for, and more known "
-    "cells are called unknown"
-)
-_CANNOT = f", and this model cannot calibrate its scores for that: {TOO_SURE}"
 _MEAN = "confidence, sets and novelty mean"
 
 
@@ -68,7 +63,7 @@ def _of_genes(found: QueryComparison) -> Iterator[str]:
     few = ", too few to name cells well" if found.gene_coverage < MIN_COVERAGE else ""
     yield (
         f"only {found.gene_coverage:.0%} of the model's genes were measured{few}"
-        f"{'' if found.can_calibrate else _CANNOT}"
+        f"{'' if found.can_calibrate else _cannot(found)}"
     )
 
 
@@ -88,6 +83,20 @@ def _of_depth(found: QueryComparison) -> Iterator[str]:
         yield from _of_shallow(found, has)
 
 
+def _cannot(found: QueryComparison) -> str:
+    return f", and this model cannot calibrate its scores for that: {_too_sure(found)}"
+
+
+def _too_sure(found: QueryComparison) -> str:
+    """Return what scores are that nobody calibrated for the depth or the genes of the cells."""
+    if found.novel is None:
+        return "confidence is too high"
+    return (
+        "confidence is too high, sets hold the true type less often than asked for, and more known "
+        "cells are called unknown"
+    )
+
+
 def _differ(given: float, depth: float) -> bool:
     return abs(enough(given) / enough(depth) - 1) > OTHER_DEPTH
 
@@ -96,12 +105,12 @@ def _of_given_depth(found: QueryComparison, has: str) -> Iterator[str]:
     if found.calibrated_depth is not None and found.calibrated_depth < 1:
         yield f"{has}: scores are calibrated for other cells than these, and may be off"
     elif found.depth is not None and found.depth < ENOUGH_COUNTS:
-        yield f"{has}: scores are not calibrated for that, {TOO_SURE}"
+        yield f"{has}: scores are not calibrated for that, {_too_sure(found)}"
 
 
 def _of_shallow(found: QueryComparison, has: str) -> Iterator[str]:
     if not found.can_calibrate:
-        yield f"{has}{_CANNOT}"
+        yield f"{has}{_cannot(found)}"
     elif found.calibrated_depth is not None and found.calibrated_depth < 1:
         yield (
             f"{has}: scores were calibrated for that on training cells that were thinned, and "
@@ -110,7 +119,7 @@ def _of_shallow(found: QueryComparison, has: str) -> Iterator[str]:
     elif found.shift_told_by == "given" and found.depth_given is None:
         yield (
             f"{has}, and scores are not calibrated for that, as the shift was given and the depth "
-            f"was not: {TOO_SURE}"
+            f"was not: {_too_sure(found)}"
         )
     elif found.depth is not None and found.depth < SHALLOW:  # only of their kind, or from far away
         yield has
