@@ -93,3 +93,19 @@ def test_statuses_are_told_in_words():
     codes = np.arange(len(STATUSES), dtype=np.int8)
     trust = CellTrust(np.zeros((5, 1), bool), 0.9, np.zeros(5, np.float32), codes)
     assert trust.statuses.tolist() == list(STATUSES)
+
+
+def test_labels_follow_what_was_asked_for_unknown_cells():
+    codes = np.array([3, 2, 4], dtype=np.int8)
+    trust = CellTrust(np.eye(3, dtype=bool), 0.9, np.zeros(3, np.float32), codes)
+    kept, labelled = (
+        replace(predictions_of(ROWS), trust=replace(trust, label_unknown=asked))
+        for asked in (False, True)
+    )
+    assert kept.labels.tolist() == ["T", "B", "NK"]
+    assert labelled.labels.tolist() == ["T", "unknown", "NK"]
+    assert labelled.to_frame()["label"].tolist() == ["T", "unknown", "NK"]
+    assert "unknown: 1" in repr(labelled)
+    # what is scored, and votes, is the most probable type
+    assert labelled.likeliest.tolist() == kept.labels.tolist()
+    assert labelled.codes.tolist() == [2, 0, 1]

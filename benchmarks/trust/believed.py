@@ -2,8 +2,8 @@
 
     PYTHONPATH=benchmarks/accuracy python benchmarks/trust/believed.py
 
-Takes the rows of sets.py and, for the log-loss of peers on the same cells, those of the accuracy
-benchmark, and writes the table between the markers of the page.
+All that is ours is of the rows of sets.py; the log-loss of peers on the same cells is of those of
+the accuracy benchmark. Writes the table between the markers of the page.
 """
 
 from dataclasses import dataclass
@@ -84,7 +84,8 @@ def believed_of(task: str, rows: list[Row], scores: Scores) -> Believed:
 
     curve = together([ReliabilityCurve.from_json(row["reliability"]) for row in rows])
     drawn = drawn_errors(curve)
-    ours, theirs, peer = log_losses(task, scores)
+    own = {row["fold"]: row["log_loss"] for row in rows}
+    ours, theirs, peer = log_losses(own, scores[task])
     return Believed(
         task,
         int(sizes.sum()),
@@ -110,12 +111,14 @@ def drawn_errors(curve: ReliabilityCurve) -> npt.NDArray[np.float64]:
     return np.asarray(off / n_cells.sum(), dtype=np.float64)
 
 
-def log_losses(task: str, scores: Scores) -> tuple[float, float, str]:
-    """Return ours, and the lowest of a peer on as many folds as any peer shares with us."""
-    ours = {row["fold"]: row["log_loss"] for row in scores[task][OURS]}
+def log_losses(ours: dict[int, float], scores: dict[str, list[Row]]) -> tuple[float, float, str]:
+    """Return ours, and the lowest of a peer on as many folds as any peer shares with us.
+
+    Both are of the same folds; `ours` is by fold, `scores` are rows by method.
+    """
     peers = {
         name: {row["fold"]: row["log_loss"] for row in rows if row["fold"] in ours}
-        for name, rows in scores[task].items()
+        for name, rows in scores.items()
         if not name.startswith(OURS) and None not in [row["log_loss"] for row in rows]
     }
     most = max(len(folds) for folds in peers.values())

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ ROW_SUM_TOLERANCE = 1e-3
 
 # the label of cells that are not given a type
 UNKNOWN = "unknown"
+# why no cell of a file can be called unknown: that was asked, or they come from elsewhere
+NoneUnknown = Literal["asked", "shift"]
 # what a cell's label is worth, the gravest first
 STATUSES = ("low_coverage", "low_depth", UNKNOWN, "ambiguous", "assigned")
 
@@ -50,6 +53,11 @@ class CellTrust:
         """The status of each cell in words, shape (n_cells,)."""
         return np.array(STATUSES, dtype=object)[self.status]
 
+    @property
+    def is_unknown(self) -> npt.NDArray[np.bool_]:
+        """Which cells have the status ``unknown``, shape (n_cells,)."""
+        return np.asarray(self.status == STATUSES.index(UNKNOWN))
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -67,7 +75,8 @@ class Predictions:
         The share of the model's genes that were measured, in [0, 1].
     shift
         How far the cells were taken to be from the model's training cells, 0 for cells like them;
-        None where the model does not adapt to it.
+        None where the model cannot tell, and where nobody asked what labels are worth of a network
+        that does not adapt to it.
     trust
         Prediction sets, novelty and status; None where the model does not know how it errs.
     calibrated_depth
@@ -144,8 +153,23 @@ class Predictions:
         return np.asarray(self.probabilities.argmax(axis=1), dtype=np.intp)
 
     @property
+    def named_codes(self) -> npt.NDArray[np.intp]:
+        """The code of each cell's label, shape (n_cells,); n_types for ``unknown``."""
+        if self.trust is None or not self.trust.label_unknown:
+            return self.codes
+        return np.where(self.trust.is_unknown, len(self.label_space), self.codes)
+
+    @property
     def labels(self) -> npt.NDArray[np.object_]:
-        """The most probable type, shape (n_cells,)."""
+        """The label of each cell, shape (n_cells,), as `annotate` writes it.
+
+        Its most probable type, or ``unknown`` where unknown cells were to be labelled so.
+        """
+        return np.array([*self.label_space.labels, UNKNOWN], dtype=object)[self.named_codes]
+
+    @property
+    def likeliest(self) -> npt.NDArray[np.object_]:
+        """The most probable type of each cell, whatever its label is, shape (n_cells,)."""
         return self.label_space.decode(self.codes)
 
     @property

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
-from believed import MARKER, PAGE, believed, drawn_errors, table
+from believed import MARKER, PAGE, believed, drawn_errors, log_losses, table
 from peer_table import END
+from record import RESULTS
+from rows import Rows
 from sets import together
 
 from cellclassifier.evaluation import ReliabilityCurve
@@ -30,6 +32,24 @@ def test_what_the_page_says_of_it(found):
     assert all(abs(one.coverage - 0.9) < 0.02 for one in home)
     assert all(0.03 < one.unknown < 0.07 for one in found if one.shift < 0.05)
     assert all(one.unknown == 0 for one in found if one.shift >= 0.15)
+
+
+def test_our_log_loss_is_of_the_run_that_all_else_is_of(found):
+    rows = Rows(RESULTS / "trust_sets.jsonl").read()
+    for one in found:
+        own = [row["log_loss"] for row in rows if row["task"] == one.task]
+        if len(own) == 1:  # of several folds those count that the peer shares
+            assert one.log_loss == own[0]
+
+
+def test_log_losses_are_of_the_folds_that_both_have():
+    rows = [{"fold": fold, "log_loss": 0.1 * fold} for fold in (1, 2, 7)]
+    none = [{"fold": 1, "log_loss": None}]
+    ours, theirs, peer = log_losses(
+        {1: 1.0, 2: 3.0, 3: 9.0}, {"ours": rows, "other": rows, "x": none}
+    )
+    assert (ours, peer) == (2.0, "other")
+    assert theirs == pytest.approx(0.15)
 
 
 def curve_of(confidence, correct):

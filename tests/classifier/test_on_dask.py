@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
 from streamed_cells import (
+    KEY,
     Interrupting,
     drawn,
     in_blocks_of,
@@ -16,6 +17,7 @@ from streamed_cells import (
     write,
 )
 
+from cellclassifier import CellTypeClassifier
 from cellclassifier.classifier import on_dask
 from cellclassifier.classifier.on_dask import PART_BLOCKS
 from cellclassifier.classifier.streaming import annotate_file
@@ -77,6 +79,16 @@ def test_workers_say_what_one_process_says(classifier, cluster, path, expected, 
     check_named_alike(out, expected)
     assert given.out == out
     assert sorted(file.name for file in tmp_path.iterdir()) == ["named.h5ad"]
+
+
+def test_workers_take_the_shift_of_a_network_that_does_not_adapt(cluster, tmp_path):
+    linear = CellTypeClassifier("linear").fit(drawn(600, seed=3), labels_key=KEY)
+    path = write(drawn(300, seed=5, spread=0.2), tmp_path / "cells.h5ad")
+    for out, dask in (("here.h5ad", None), ("there.h5ad", cluster.scheduler_address)):
+        annotate_file(linear, path, tmp_path / out, streaming=in_blocks_of(100, dask=dask))
+    expected = read_cells(tmp_path / "here.h5ad")
+    assert "does not adapt to it" in expected.uns["cellclassifier"]["advice"]
+    check_named_alike(tmp_path / "there.h5ad", expected)
 
 
 def test_a_worker_that_is_killed_changes_nothing(classifier, cluster, path, expected, tmp_path):

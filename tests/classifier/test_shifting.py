@@ -1,6 +1,7 @@
 """Cells from elsewhere: the shift is measured, told, and decides which layer names them."""
 
 from copy import copy
+from dataclasses import replace
 
 import anndata as ad
 import numpy as np
@@ -11,8 +12,10 @@ from scipy import sparse
 from cellclassifier import CellTypeClassifier, TrainingConfig, TuningPlan, check, tune
 from cellclassifier.classifier import sampling, trusting
 from cellclassifier.classifier.expectation import expect_accuracy
+from cellclassifier.classifier.shifting import adapt
+from cellclassifier.classifier.view import ModelView
 from cellclassifier.cli import main
-from cellclassifier.data import read_predictions
+from cellclassifier.data import find_counts, read_predictions
 from cellclassifier.errors import InputError
 from cellclassifier.networks import counts_predictor
 
@@ -173,14 +176,54 @@ def test_a_shift_that_is_none_is_refused(classifier, home, shift):
         classifier.classify(home, shift=shift)
 
 
-def test_networks_that_do_not_adapt_tell_no_shift(home):
-    linear = CellTypeClassifier("linear").fit(home, labels_key=KEY)
-    found = linear.classify(home, shift=0.4)
-    assert found.shift is None
-    assert "shift" not in linear.annotate(home.copy()).uns["cellclassifier"]
-    np.testing.assert_array_equal(found.probabilities, linear.predict_proba(home))
+@pytest.fixture(scope="module")
+def linear():
+    return CellTypeClassifier("linear").fit(drawn(600, seed=3), labels_key=KEY)
+
+
+def test_networks_that_do_not_adapt_name_alike_whatever_the_shift(linear, home, abroad):
+    for cells in (home, abroad):
+        for shift in (None, 0.0, 0.4):
+            found = linear.classify(cells, shift=shift)
+            np.testing.assert_array_equal(found.probabilities, linear.predict_proba(cells))
+            assert shift in (None, found.shift)
     with pytest.raises(InputError, match="from 0 on"):
         linear.classify(home, shift=-1.0)
+
+
+def test_networks_that_do_not_adapt_measure_the_shift_and_refuse_no_cell_for_it(
+    linear, classifier, home
+):
+    assert linear.classify(home).shift < 0.05
+    abroad = drawn(200, seed=4, spread=0.25)
+    found = linear.classify(abroad)
+    assert found.shift == pytest.approx(classifier.classify(abroad).shift, abs=0.05)
+    is_novel = found.trust.novelty >= -np.log10(0.05)
+    assert is_novel.sum() > 10
+    assert "unknown" not in found.trust.statuses
+    given = linear.classify(abroad, shift=0.0)
+    np.testing.assert_array_equal(given.trust.statuses == "unknown", is_novel)
+    written = linear.annotate(abroad.copy()).uns["cellclassifier"]
+    assert written["shift"] == found.shift
+    assert "this network does not adapt to it, no cell is called unknown" in written["advice"]
+
+
+def test_a_model_that_knows_nothing_of_its_types_counts_tells_no_shift(linear, home):
+    bare = copy(linear)
+    bare.manifest_ = replace(linear.manifest_, novelty=None)
+    assert bare.classify(home).shift is None
+    assert "shift" not in bare.annotate(home.copy()).uns["cellclassifier"]
+    of_old = copy(linear)
+    known = dict(linear.manifest_.training)
+    del known["median_library_size"]
+    of_old.manifest_ = replace(linear.manifest_, training=known)
+    assert of_old.classify(home).shift is None
+
+
+def test_predictions_alone_take_no_time_for_a_shift_that_nobody_asked_for(linear, home):
+    view = ModelView.of(linear.manifest_, find_counts(home))
+    assert adapt(view, linear.predictor(), None).shift is None
+    assert adapt(view, linear.predictor(), None, judged=True).shift == 0.0
 
 
 # --- files and the command line

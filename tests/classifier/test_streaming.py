@@ -21,10 +21,10 @@ from streamed_cells import (
 )
 
 from cellclassifier import CellTypeClassifier, read_cells
-from cellclassifier.classifier import streaming as streaming_module
 from cellclassifier.classifier.sampling import SAMPLE_CELLS, sample_runs
 from cellclassifier.classifier.streaming import annotate_file
-from cellclassifier.data.streaming import KeptBlocks, turning
+from cellclassifier.data import read_predictions
+from cellclassifier.data.streaming import KeptBlocks, SettledCounts, turning
 from cellclassifier.errors import InputError
 
 # --- the same as in memory
@@ -193,7 +193,7 @@ def test_more_cells_than_the_sample(classifier, tmp_path):
 def test_no_more_blocks_in_memory_than_threads_need(classifier, cells, tmp_path, monkeypatch):
     path = write(cells, tmp_path / "cells.h5ad")
     lock, held, most = threading.Lock(), [0], [0]
-    block, save = streaming_module.SettledCounts.block, KeptBlocks.save
+    block, save = SettledCounts.block, KeptBlocks.save
 
     def counted(self, start, stop):
         with lock:
@@ -206,7 +206,7 @@ def test_no_more_blocks_in_memory_than_threads_need(classifier, cells, tmp_path,
         with lock:
             held[0] -= 1
 
-    monkeypatch.setattr(streaming_module.SettledCounts, "block", counted)
+    monkeypatch.setattr(SettledCounts, "block", counted)
     monkeypatch.setattr(KeptBlocks, "save", saved)
     annotate_file(classifier, path, tmp_path / "named.csv", streaming=in_blocks_of(10, n_threads=2))
     assert most[0] <= 2
@@ -218,7 +218,15 @@ def test_a_block_has_a_cell_or_more():
 
 
 def test_a_network_without_adaptation(cells, tmp_path):
-    linear = CellTypeClassifier("linear").fit(drawn(60, seed=3), labels_key=KEY)
     path, out = write(cells, tmp_path / "cells.h5ad"), tmp_path / "named.h5ad"
-    annotate_file(linear, path, out, streaming=in_blocks_of(64))
-    check_same(out, linear.classify(cells))
+    for n_known, knows in ((60, False), (600, True)):
+        linear = CellTypeClassifier("linear").fit(drawn(n_known, seed=3), labels_key=KEY)
+        annotate_file(linear, path, out, streaming=in_blocks_of(64))
+        expected = linear.classify(cells)
+        check_same(out, expected)
+        assert (expected.shift is not None) == (expected.trust is not None) == knows
+    found = read_predictions(read_cells(out))
+    np.testing.assert_array_equal(found.trust.novelty, expected.trust.novelty)
+    np.testing.assert_array_equal(found.trust.status, expected.trust.status)
+    advice = linear.annotate(cells).uns["cellclassifier"]["advice"]
+    assert read_cells(out).uns["cellclassifier"]["advice"] == advice

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from streamed_cells import KEY, QUICK, drawn, in_blocks_of, log_normalised, write
+from streamed_cells import KEY, drawn, in_blocks_of, log_normalised, write
 
 import cellclassifier as cc
 from cellclassifier.classifier import drawing, embedding, surveying
@@ -113,19 +113,14 @@ def test_of_many_cells_runs_are_drawn_and_said_so(surveyed, monkeypatch, cells):
     assert survey.depth.library_size.tolist() == cells.X[rows].sum(axis=1).ravel().tolist()[0]
 
 
-def test_cells_called_unknown_join_a_type_of_that_name(tmp_path):
-    reference = drawn(360, seed=3)
-    reference.obs[KEY] = reference.obs[KEY].cat.rename_categories({"NK": "unknown"})
-    classifier = cc.CellTypeClassifier(network_options={"hidden": (8,)}, training=QUICK)
-    classifier.fit(reference, labels_key=KEY)
-    path = write(drawn(FEW, seed=4), tmp_path / "cells.h5ad")
-    trust = cc.TrustSettings(unknown="label", refused=0.5)
-    named = cc.annotate_file(classifier, path, tmp_path / "named.h5ad", shift=0.0, trust=trust)
-    assert named.codes.max() == 3
-    survey = cc.survey_annotation(classifier, path, named)
-    assert survey.labels == ("B", "T", "unknown")
-    column = cc.read_cells(named.out).obs["predicted_cell_type"].value_counts()
-    assert {found.label: found.n_cells for found in survey.types} == column[column > 0].to_dict()
+@pytest.mark.parametrize(
+    ("spread", "refused", "why"),
+    [(0.0, 0.05, None), (0.3, 0.05, "shift"), (0.0, 0.0, "asked"), (0.3, 0.0, "asked")],
+)
+def test_why_no_cell_is_called_unknown_is_told(surveyed, spread, refused, why):
+    cells = drawn(300, seed=4, spread=spread)
+    named, survey = surveyed(cells, trust=cc.TrustSettings(refused=refused))
+    assert named.none_unknown == survey.none_unknown == why
 
 
 def test_another_file_is_refused(classifier, tmp_path):

@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
-from streamed_cells import KEY, N_GENES, QUICK, TYPES, drawn
+from streamed_cells import KEY, N_GENES, QUICK, TYPES, drawn, write
 
-from cellclassifier import CellTypeClassifier
+from cellclassifier import CellTypeClassifier, annotate_file
 from cellclassifier.classifier.trusting import (
     MAX_SHIFT,
     MIN_COVERAGE,
     MIN_DEPTH,
     Judge,
     TrustSettings,
+    foreign_limit,
 )
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import find_counts
@@ -247,6 +248,8 @@ def test_the_label_of_unknown_cells_is_what_was_asked(classifier):
         cells = drawn(300, seed=9)
         asked = TrustSettings(refused=0.5, unknown=unknown)
         named[unknown] = classifier.annotate(cells, shift=0.0, trust=asked).obs
+        classified = classifier.classify(cells, shift=0.0, trust=asked)
+        assert classified.labels.tolist() == named[unknown]["predicted_cell_type"].tolist()
     is_unknown = named["keep"]["predicted_cell_type_status"] == "unknown"
     assert 0 < is_unknown.sum() < 300
     assert set(named["keep"]["predicted_cell_type"]) <= set(TYPES)
@@ -294,6 +297,39 @@ def test_of_cells_like_the_training_cells_few_are_unknown(classifier):
     true = drawn(1000, seed=9).obs[KEY].astype(str)
     held = named.trust.sets[np.arange(1000), named.label_space.encode(true)]
     assert held.mean() == pytest.approx(0.9, abs=0.05)
+
+
+def test_unknown_cells_get_no_label_that_is_the_name_of_a_type(tmp_path):
+    reference = drawn(360, seed=3)
+    reference.obs[KEY] = reference.obs[KEY].cat.rename_categories({"NK": "unknown"})
+    named_so = CellTypeClassifier(network_options={"hidden": (8,)}, training=QUICK)
+    named_so.fit(reference, labels_key=KEY)
+    cells, asked = drawn(60, seed=4), TrustSettings(unknown="label")
+    for name in (named_so.classify, named_so.annotate):
+        with pytest.raises(InputError, match=r"a type named 'unknown'.*--unknown keep"):
+            name(cells, trust=asked)
+    path = write(cells, tmp_path / "cells.h5ad")
+    with pytest.raises(InputError, match="a type named 'unknown'"):
+        annotate_file(named_so, path, tmp_path / "named.h5ad", trust=asked)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["cells.h5ad"]
+    assert "unknown" in named_so.annotate(cells).obs["predicted_cell_type"].cat.categories
+
+
+def test_of_fewer_cells_than_twenty_none_are_of_another_tissue():
+    novelty = np.full(20, 9.0, np.float32)
+    assert foreign_limit(novelty) is not None
+    assert foreign_limit(novelty[:19]) is None
+
+
+@pytest.mark.parametrize(
+    ("shift", "refused", "why"),
+    [(0.0, 0.05, None), (0.2, 0.05, "shift"), (0.2, 0.0, "asked"), (0.0, 0.0, "asked")],
+)
+def test_why_no_cell_is_called_unknown(view, shift, refused, why):
+    judge = Judge.of(view, TrustSettings(refused=refused), shift)
+    assert judge.none_unknown == why
+    foreign = replace(judge, foreign_limit=3.0)
+    assert foreign.none_unknown == (None if why == "shift" else why)
 
 
 def test_a_model_that_does_not_know_how_it_errs_says_nothing(view):

@@ -336,6 +336,13 @@ def test_types_of_a_single_cell_are_learned_with_a_warning():
     assert rows.tolist() == list(range(6))
 
 
+def test_labels_that_would_split_a_set_are_learned_with_a_warning():
+    cells = labelled(["B | plasma", "T", "B | plasma", "T"])
+    with pytest.warns(InputWarning, match=r"between the types of a set .* \['B | plasma'\]"):
+        labels, _ = read_training_labels(cells, "cell_type")
+    assert set(labels) == {"B | plasma", "T"}
+
+
 @pytest.mark.parametrize(
     ("labels", "strict"),
     [

@@ -8,7 +8,7 @@ from sklearn import metrics
 
 from cellclassifier.errors import FileFormatError, LabelError
 from cellclassifier.evaluation import ReliabilityCurve, SetScores, evaluate, read_label_map
-from cellclassifier.evaluation.evaluation import StatusScores
+from cellclassifier.evaluation.evaluation import StatusScores, accuracy_of_batches
 from cellclassifier.labels import LabelSpace
 from cellclassifier.predictions import STATUSES, CellTrust, Predictions
 
@@ -314,3 +314,5 @@ def test_each_status_has_its_accuracy_and_no_cell_is_taken_out():
     assert found.accuracy == 0.75
     assert found.by_status == {"assigned": StatusScores(1.0, 2), "unknown": StatusScores(0.5, 2)}
     assert evaluate(["B", "T", "T", "T"], replace(named, trust=None)).by_status == {}
+    of_batches = accuracy_of_batches(["B", "T", "T", "T"], named, ["one", "one", "two", "two"])
+    assert of_batches.accuracy.to_dict() == {"one": 0.5, "two": 1.0}

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from cellclassifier.trust.shift import TypeProfiles, _dispersion, profile_shift
+from cellclassifier.trust.shift import TypeProfiles, _dispersion, find_shift, profile_shift
 from cellclassifier.trust.type_totals import TypeTotals
+from cellclassifier.trust.unexpected import TypeRates
 
 N_TYPES, N_GENES, DEPTH = 4, 400, 3000
 
@@ -62,6 +63,20 @@ def test_profiles_are_sums_over_the_cells_of_each_type():
         assert profiles.library[code] == pytest.approx(library[codes == code].sum())
     assert profiles.counts[N_TYPES].sum() == profiles.library[N_TYPES] == 0
     assert np.all(profiles.shares[N_TYPES] == 0)
+
+
+def test_profiles_of_rates_measure_the_shift_of_sums():
+    counts, library, codes = drawn(SHARES, codes_of(800), seed=1)
+    profiles = TypeProfiles.of(counts, library, codes, N_TYPES)
+    rates = TypeRates.of(counts, library, codes, N_TYPES).rates
+    # what a model file knows: how many cells, and about how deep
+    about = TypeProfiles.of_rates(rates, np.full(N_TYPES, 200 * np.median(library)))
+    for shares in (SHARES, elsewhere(0.2), elsewhere(0.5)):
+        query = drawn(shares, codes_of(300), seed=4)
+        exact = profile_shift(profiles, *query)
+        assert profile_shift(about, *query) == pytest.approx(exact, abs=0.01)
+    few = TypeProfiles.of_rates(np.vstack([rates, 0 * rates[:1]]), np.full(N_TYPES + 1, 1e6))
+    assert few.known.tolist() == [True] * N_TYPES + [False]
 
 
 def test_blocks_of_cells_add_up():
@@ -252,6 +267,15 @@ def test_fewer_than_twenty_cells_tell_nothing(profiles, n_cells):
 
 def test_shallow_cells_tell_nothing(profiles):
     assert profile_shift(profiles, *drawn(elsewhere(), codes_of(40), seed=23, depth=2)) == 0
+
+
+def test_no_evidence_is_not_no_shift(profiles):
+    counts, library, codes = drawn(SHARES, codes_of(300), seed=4)
+    assert find_shift(profiles, counts, library, codes) == 0.0
+    few = slice(0, 19)
+    assert find_shift(profiles, counts[few], library[few], codes[few]) is None
+    measured = np.arange(N_GENES) < 29
+    assert find_shift(profiles, counts, library, codes, measured) is None
 
 
 def test_it_is_finite_whatever_the_numbers(profiles):

@@ -56,7 +56,7 @@ class Named:
     @classmethod
     def of(cls, named: "FileAnnotation") -> "Named":
         """Return what the page shows of it."""
-        from cellclassifier.classifier.comparison import CARE
+        from cellclassifier.classifier.advising import CARE
         from cellclassifier.reporting.annotation_table import annotation_facts, type_counts
 
         advice = named.advice.removeprefix(CARE)

@@ -5,9 +5,12 @@ from dataclasses import asdict, dataclass, field, replace
 from threading import Lock
 from typing import Any, cast
 
+from cellclassifier.classifier.advising import advice_on
+from cellclassifier.classifier.comparison import QueryComparison
 from cellclassifier.classifier.estimator import CellTypeClassifier
+from cellclassifier.classifier.naming import settle
 from cellclassifier.classifier.sampling import sample_runs
-from cellclassifier.classifier.shifting import ShiftedPredictor, adapt
+from cellclassifier.classifier.shifting import ShiftedPredictor
 from cellclassifier.classifier.trusting import Judge, TrustSettings
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import CountsArguments, RawCounts, match_genes
@@ -94,15 +97,15 @@ class BlockAnnotator:
         GeneOverlapError
             Less than a fifth of the model's genes were measured, or those of another species.
         InputError
-            As `adapt`.
+            As `settle`.
         """
         counts = asked.counts_arguments
         settled, sample = SettledCounts.of(cells, sample_runs(cells.n_cells), **counts)
         manifest = classifier.check_fitted()
         match = match_genes(settled.genes, manifest.panel, map_orthologs=asked.map_orthologs)
         view = ModelView(manifest, sample, settled.spread(match))
-        shifted = adapt(view, classifier.predictor(), asked.shift, asked.depth, judged=True)
-        return cls(settled, view, shifted, shifted.judge(view, asked.trust))
+        predict = classifier.predictor()
+        return cls(settled, view, *settle(view, predict, asked.shift, asked.depth, asked.trust))
 
     @property
     def sample(self) -> RawCounts:
@@ -112,6 +115,10 @@ class BlockAnnotator:
     def __call__(self, block: RawCounts, n_threads: int = 1) -> Predictions:
         """Return what the classifier says of a block; several threads may ask at once."""
         return self.judge(block, self._said_of(block, n_threads), n_threads)
+
+    def advice_on(self, named: Predictions) -> str:
+        """Return whether labels can be believed, by what is said of the sample."""
+        return advice_on(QueryComparison.of(self.shifted, self.judge, self.sample, named))
 
     def keep(self, kept: KeptBlocks, number: int, *then: WhenKept) -> int:
         """Name a block and keep what is said of it; return how many cells it has.
@@ -142,7 +149,7 @@ class BlockAnnotator:
         return len(block)
 
     def _said_of(self, block: RawCounts, n_threads: int) -> WideDeepOutput:
-        if self.shifted.shift is not None:
+        if self.shifted.adapts:
             return self.shifted.predict(block, n_threads)
         with self._one_at_a_time:  # Keras has all cores for itself
             return self.shifted.predict(block, n_threads)

@@ -12,11 +12,12 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from cellclassifier.classifier.account import ReferenceFacts, describe_fit, describe_model
+from cellclassifier.classifier.advising import advice_on
 from cellclassifier.classifier.comparison import QueryComparison
 from cellclassifier.classifier.explaining import ExplainArguments, explain
 from cellclassifier.classifier.fitting import fit_network
 from cellclassifier.classifier.learned import Learned
-from cellclassifier.classifier.naming import judge_cells, name_cells
+from cellclassifier.classifier.naming import judge_cells, name_cells, settle
 from cellclassifier.classifier.panel import Genes
 from cellclassifier.classifier.plan import FitPlan
 from cellclassifier.classifier.recipes import DEFAULT_NETWORK
@@ -34,6 +35,7 @@ from cellclassifier.data import (
     read_labels,
     write_predictions,
 )
+from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.evaluation import Explanation, evaluate
 from cellclassifier.modelfile.exporting import ExportFormat, export_model
 from cellclassifier.modelfile.importing import Names, read_any_model
@@ -190,12 +192,14 @@ class CellTypeClassifier(Learned, ClassifierMixin, BaseEstimator):  # type: igno
             Whether to name mouse cells by a model of human ones, or the reverse, through the genes
             that have one orthologue each.
         shift
-            How far the cells are from the training cells, for networks that adapt (the default
-            does): 0 names each cell for itself; None measures it on the cells as a whole, by
-            `profile_shift`, and says it in the result.
+            How far the cells are from the training cells: 0 names each cell for itself; None
+            measures it on the cells as a whole, by `profile_shift`, and says it in the result. The
+            default network adapts to it; others name alike whatever it is, and it says of them,
+            too, whether novel cells are to be called unknown.
         depth
-            For the same networks, the depth of the cells as a share of that of the training cells,
-            for which scores are calibrated; None measures it, unless the shift is given.
+            For networks that adapt, the depth of the cells as a share of that of the training
+            cells, for which scores are calibrated; None measures it, unless the shift is given, on
+            20 cells or more.
         trust
             The coverage of prediction sets, and how many known cells may be called unknown.
         **counts
@@ -205,7 +209,8 @@ class CellTypeClassifier(Learned, ClassifierMixin, BaseEstimator):  # type: igno
         Raises
         ------
         InputError
-            `shift` is negative or not a number, or `depth` is not above zero.
+            `shift` is negative or not a number, `depth` is not above zero, or unknown cells are to
+            be labelled so and a type has that name.
         CountsError
             No raw counts can be found or proved.
         GeneOverlapError
@@ -262,8 +267,9 @@ class CellTypeClassifier(Learned, ClassifierMixin, BaseEstimator):  # type: igno
         to `vote`. Other parameters and errors are those of `classify`.
         """
         view = self._view(cells, map_orthologs=map_orthologs, **counts)
-        predictions = judge_cells(view, self.predictor(), shift, depth, trust)
-        advice = str(QueryComparison.of_sample(view, predictions))
+        shifted, judge = settle(view, self.predictor(), shift, depth, trust)
+        predictions = judge(view.raw, shifted.predict(view.raw, n_cores()))
+        advice = advice_on(QueryComparison.of_sample(shifted, judge, predictions))
         model = describe_model(self.manifest_)
         write_predictions(cells, predictions, {**model, "advice": advice})
         annotate_votes(cells, predictions, view, vote)

@@ -227,7 +227,8 @@ def _given_cells(
 ) -> _Seen:
     predict = classifier.predictor()
     if isinstance(predict, WideDeepPredictor):
-        predict, shift, _ = adapt_wide_deep(view, predict, shift)
+        adapted = adapt_wide_deep(view, predict, shift)
+        predict, shift = adapted.predict, adapted.shift
     expression = view.manifest.normalisation.apply(view.aligned(view.raw))
     logits = np.concatenate(
         [

@@ -1,7 +1,7 @@
 """Cells in memory, named: with what their names are worth, or in less time without."""
 
-from cellclassifier.classifier.shifting import adapt
-from cellclassifier.classifier.trusting import TrustSettings, unjudged
+from cellclassifier.classifier.shifting import ShiftedPredictor, adapt
+from cellclassifier.classifier.trusting import Judge, TrustSettings, unjudged
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.networks import Predictor
@@ -30,7 +30,19 @@ def judge_cells(
     depth: float | None,
     settings: TrustSettings | None,
 ) -> Predictions:
-    """Return the types of cells, and what they are worth.
+    """Return the types of cells, and what they are worth; parameters are those of `settle`."""
+    shifted, judge = settle(view, predict, shift, depth, settings)
+    return judge(view.raw, shifted.predict(view.raw, n_cores()))
+
+
+def settle(
+    view: ModelView,
+    predict: Predictor,
+    shift: float | None,
+    depth: float | None,
+    settings: TrustSettings | None,
+) -> tuple[ShiftedPredictor, Judge]:
+    """Return the network for cells like those of a view, and who says what labels are worth.
 
     Parameters
     ----------
@@ -44,7 +56,9 @@ def judge_cells(
     Raises
     ------
     InputError
-        As `adapt`.
+        As `adapt` and `TrustSettings.check_labels`.
     """
+    settings = settings or TrustSettings()
+    settings.check_labels(view.manifest.label_space)
     shifted = adapt(view, predict, shift, depth, judged=True)
-    return shifted.judge(view, settings)(view.raw, shifted.predict(view.raw, n_cores()))
+    return shifted, shifted.judge(view, settings)

@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from cellclassifier.classifier.last_layer import with_last_layer
 from cellclassifier.classifier.sampling import sample_rows
-from cellclassifier.classifier.trusting import Judge
+from cellclassifier.classifier.trusting import FEW_CELLS, Judge
 from cellclassifier.classifier.validation_cells import cut_down, share_kept
 from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import AlignedCounts, GeneMatch, RawCounts
@@ -124,10 +124,12 @@ def depth_kept(view: ModelView, sample: ValidationSample, predict: WideDeepPredi
     """Return the depth of cells as a share of that of known ones, 1 from nine tenths on.
 
     By the median of all cells, or by that of each beside the known cells of its predicted type,
-    whichever is more: a sample of one small kind of cell is not shallow.
+    whichever is more: a sample of one small kind of cell is not shallow. Fewer than 20 cells say
+    too little, and have 1.
     """
-    rows = sample_rows(len(view.raw))
-    raw = view.raw[rows]
+    if len(view.raw) < FEW_CELLS:
+        return 1.0
+    raw = view.raw[sample_rows(len(view.raw))]
     depth = view.library_size(raw)
     kept = share_kept(sample, float(np.median(depth)))
     if enough(kept) == 1.0:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from cellclassifier.classifier.last_layer import with_last_layer
 from cellclassifier.classifier.recalibrating import Recalibration, recalibrate
@@ -15,14 +16,33 @@ from cellclassifier.data import RawCounts
 from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.errors import InputError
 from cellclassifier.networks import Predictor, WideDeepOutput, WideDeepPredictor
-from cellclassifier.trust import profile_shift
+from cellclassifier.trust import find_shift
 
 # of which dense copies fit in memory, for Keras
 BLOCK_CELLS = 2048
 
 
+ShiftToldBy = Literal["given", "measured", "nothing"]
+
+
+class ToldBy(NamedTuple):
+    """Where the shift and the depth of cells come from.
+
+    Parameters
+    ----------
+    shift
+        ``"given"`` by the caller, ``"measured"``, or ``"nothing"``: the model, the cells or their
+        genes do not tell it.
+    depth
+        As it was given; None where it was not.
+    """
+
+    shift: ShiftToldBy
+    depth: float | None = None
+
+
 class ShiftedPredictor(NamedTuple):
-    """A network for raw counts, adapted to a shift.
+    """A network for raw counts, adapted to a shift where it can be.
 
     Parameters
     ----------
@@ -31,13 +51,19 @@ class ShiftedPredictor(NamedTuple):
         them are worked on at once, unless it is Keras, which has all cores for itself: logits and
         embedding. What it says of a cell does not depend on the others.
     shift
-        What it was adapted to; None where the model does not adapt.
+        How far the cells are taken to be from the training cells; None where the model cannot tell.
+    told_by
+        Where the shift and the depth come from.
+    adapts
+        Whether the network was adapted to it.
     recalibration
         What it was adapted by to the depth and the genes of the cells; None where it was not.
     """
 
     predict: Callable[[RawCounts, int], WideDeepOutput]
     shift: float | None
+    told_by: ToldBy
+    adapts: bool = False
     recalibration: Recalibration | None = None
 
     @property
@@ -77,7 +103,8 @@ def adapt(
     predict
         The network; it is adapted where its model can be.
     shift
-        As `profile_shift` measures it; None measures it.
+        As `profile_shift` measures it; None measures it, also for a network that does not adapt,
+        where what its labels are worth is asked for.
     depth
         As a share of that of the training cells; None measures it, unless the shift is given.
     judged
@@ -95,12 +122,35 @@ def adapt(
         )
     if shift is not None and not (np.isfinite(shift) and shift >= 0):
         raise InputError(f"a shift is a number from 0 on, or None to measure it; not {shift!r}")
-    adaptation = view.manifest.adaptation
-    if adaptation is None or not isinstance(predict, WideDeepPredictor):
-        return ShiftedPredictor(lambda raw, _: _by_expression(view, predict, raw), None)
-    adapted, shift, recalibration = adapt_wide_deep(view, predict, shift, depth, judged=judged)
-    said_by = with_last_layer(view, predict, adapted.logits, judged=judged)
-    return ShiftedPredictor(said_by, shift, recalibration)
+    if view.manifest.adaptation is None or not isinstance(predict, WideDeepPredictor):
+        return _as_it_is(view, predict, shift, depth, judged=judged)
+    adapted = adapt_wide_deep(view, predict, shift, depth, judged=judged)
+    said_by = with_last_layer(view, predict, adapted.predict.logits, judged=judged)
+    told_by = ToldBy(adapted.shift_told_by, depth)
+    return ShiftedPredictor(
+        said_by, adapted.shift, told_by, adapts=True, recalibration=adapted.recalibration
+    )
+
+
+class AdaptedNetwork(NamedTuple):
+    """The default network with a last layer for some cells, and what made it.
+
+    Parameters
+    ----------
+    predict
+        The network.
+    shift
+        What it was adapted to.
+    shift_told_by
+        As in `ToldBy`.
+    recalibration
+        As in `ShiftedPredictor`.
+    """
+
+    predict: WideDeepPredictor
+    shift: float
+    shift_told_by: ShiftToldBy
+    recalibration: Recalibration | None = None
 
 
 def adapt_wide_deep(
@@ -110,47 +160,77 @@ def adapt_wide_deep(
     depth: float | None = None,
     *,
     judged: bool = False,
-) -> tuple[WideDeepPredictor, float, Recalibration | None]:
-    """Return the network with the last layer for cells like those of `view`, and what made it.
+) -> AdaptedNetwork:
+    """Return the network with the last layer for cells like those of `view`.
 
     The parameters are those of `adapt`; a model that does not adapt stays as it is.
     """
     adaptation = view.manifest.adaptation
     if adaptation is None:
-        return predict, shift or 0.0, None
+        return AdaptedNetwork(predict, shift or 0.0, "nothing" if shift is None else "given")
     if depth is None and shift is not None:  # each cell for itself
         depth = 1.0
     found = recalibrate(view, predict, depth, judged=judged)
+    told_by: ShiftToldBy = "given"
     if shift is None:  # shallow cells would be taken for others than they are
         usual = predict.logits if found is None else found.logits.of_layer(*predict.logits)
-        shift = measure_shift(view, predict.with_logits(*usual))
+        shift, told_by = _as_told(_measure_by(view, predict.with_logits(*usual)))
     layer = adaptation.last_layer(*predict.logits, shift)
     found = None if found is None else found.at(shift)
     if found is not None:
         layer = found.logits.of_layer(*layer)
-    return predict.with_logits(*layer), shift, found
+    return AdaptedNetwork(predict.with_logits(*layer), shift, told_by, found)
 
 
-def measure_shift(view: ModelView, predict: WideDeepPredictor) -> float:
-    """Return how far cells are from the training cells of a model that adapts.
+def _as_it_is(
+    view: ModelView, predict: Predictor, shift: float | None, depth: float | None, *, judged: bool
+) -> ShiftedPredictor:
+    """Return a network that does not adapt; the shift says what its labels are worth."""
 
-    It depends on the set of cells as a whole, not on their order or number beyond chance, and is
-    measured on a seeded sample of them; see `profile_shift`.
-    """
-    adaptation, raw = view.manifest.adaptation, view.raw
-    if adaptation is None:
-        return 0.0
-    raw = raw[sample_rows(len(raw))]
-    aligned = view.aligned(raw)
+    def said_by(raw: RawCounts, _: int) -> WideDeepOutput:
+        return _by_expression(view, predict, raw)
+
+    if shift is not None:
+        return ShiftedPredictor(said_by, shift, ToldBy("given", depth))
+    if not judged or view.profiles is None:
+        return ShiftedPredictor(said_by, None, ToldBy("nothing", depth))
+    raw = view.raw[sample_rows(len(view.raw))]
+    shift, told_by = _as_told(measure_shift(view, raw, said_by(raw, n_cores()).logits))
+    return ShiftedPredictor(said_by, shift, ToldBy(told_by, depth))
+
+
+def _as_told(measured: float | None) -> tuple[float, ShiftToldBy]:
+    """Return a shift, 0 for want of evidence, and what tells it."""
+    return (0.0, "nothing") if measured is None else (measured, "measured")
+
+
+def _measure_by(view: ModelView, predict: WideDeepPredictor) -> float | None:
+    raw = view.raw[sample_rows(len(view.raw))]
     predict_counts = predict.on_counts(view.match.target, view.stand_in)
-    logits = predict_counts(raw.counts, view.scale(raw), n_threads=n_cores()).logits
-    return profile_shift(
-        adaptation.profiles,
-        aligned.counts,
-        aligned.library_size,
-        logits.argmax(axis=1),
-        view.match.measured,
+    return measure_shift(
+        view, raw, predict_counts(raw.counts, view.scale(raw), n_threads=n_cores()).logits
     )
+
+
+def measure_shift(view: ModelView, raw: RawCounts, logits: npt.NDArray[np.float32]) -> float | None:
+    """Return how far cells are from the training cells; None where nothing tells it.
+
+    It depends on the set of cells as a whole, not on their order or number beyond chance; see
+    `profile_shift`.
+
+    Parameters
+    ----------
+    view
+        Cells with the same genes.
+    raw, logits
+        The cells, or a seeded sample of them, and what the network for cells like the training's
+        says of them, (n_cells, n_types).
+    """
+    if view.profiles is None:
+        return None
+    aligned, measured = view.aligned(raw), view.match.measured
+    codes = logits.argmax(axis=1)
+    return find_shift(view.profiles, aligned.counts, aligned.library_size, codes, measured)
 
 
 def _by_expression(view: ModelView, predict: Predictor, raw: RawCounts) -> WideDeepOutput:

@@ -13,7 +13,6 @@ from threadpoolctl import threadpool_limits
 
 from cellclassifier.classifier.account import describe_model
 from cellclassifier.classifier.block_annotator import Asked, BlockAnnotator, WhenKept
-from cellclassifier.classifier.comparison import QueryComparison
 from cellclassifier.classifier.estimator import CellTypeClassifier
 from cellclassifier.classifier.on_dask import Job, named_on_dask
 from cellclassifier.classifier.sampling import sample_runs
@@ -37,7 +36,6 @@ from cellclassifier.data.streaming import (
     KeptBlocks,
     Results,
     RowSums,
-    SettledCounts,
     by_rows,
     check_unchanged,
     choose_output,
@@ -182,7 +180,7 @@ def annotate_file(
         manifest = _manifest(classifier, before, settings)
         kept = _begin(target, manifest, streaming.bounds(cells.n_cells), sums)
         named = annotator(annotator.sample, n_cores())
-        advice = str(QueryComparison.of(annotator.view, annotator.sample, named))
+        advice = annotator.advice_on(named)
         model = describe_model(classifier.check_fitted())
         provenance = provenance_of(named, {**model, "advice": advice})
         results = Results(kept, named.label_space, provenance, cells.table)
@@ -200,7 +198,7 @@ def annotate_file(
                 _watch(parts, kept, streaming.watch)
                 results, said = with_votes(results, vote, annotator.view, annotator.settled)
             writing.finish(results)
-        return replace(_end(target, named, annotator.settled, gathered, advice), vote=said)
+        return replace(_end(target, named, annotator, gathered, advice), vote=said)
 
 
 def _manifest(
@@ -230,7 +228,7 @@ def _begin(
 def _end(
     target: Path,
     named: Predictions,
-    settled: SettledCounts,
+    annotator: BlockAnnotator,
     gathered: GatheredCells,
     advice: str,
 ) -> FileAnnotation:
@@ -243,12 +241,13 @@ def _end(
         told[CONFIDENCE_KEY],
         named.gene_coverage,
         named.shift,
-        settled.evidence,
+        annotator.settled.evidence,
         told.get(STATUS_KEY),
         advice,
         told[LIKELIEST],
         told.get(SET_KEY),
         told.get(NOVELTY_KEY),
+        none_unknown=annotator.judge.none_unknown,
     )
     gathered.kept.remove()
     return annotation
@@ -275,7 +274,7 @@ def _named_here(
         return annotator.keep(kept, number, *told)
 
     # what runs without Keras has no use for BLAS, of which to find all copies takes a while
-    has_blas = annotator.shifted.shift is None
+    has_blas = not annotator.shifted.adapts
     with threadpool_limits(1, user_api="blas") if has_blas else nullcontext():
         yield from map_ahead(name, kept.missing(), n_threads or max(n_cores(), 2))
 

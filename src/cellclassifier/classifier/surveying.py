@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cellclassifier.classifier.account import describe_model
+from cellclassifier.classifier.advising import CARE
 from cellclassifier.classifier.checking import QUARTILES, model_fit
-from cellclassifier.classifier.comparison import CARE
 from cellclassifier.classifier.drawing import DrawnCells, read_some, some_of_each
 from cellclassifier.classifier.embedding import embed_cells
 from cellclassifier.classifier.estimator import CellTypeClassifier
@@ -95,7 +95,6 @@ def survey_annotation(
             f"'{path}' has {cells.n_cells:,} cells, and {len(named.codes):,} were named; "
             "annotate it again"
         )
-    named = _as_written(named)
     with by_rows(cells, counts.get("layer"), named.out.absolute().parent) as cells:
         settled, sample = SettledCounts.of(cells, sample_runs(cells.n_cells), **counts)
         match = match_genes(settled.genes, manifest.panel, map_orthologs=map_orthologs)
@@ -115,6 +114,7 @@ def survey_annotation(
         advice=named.advice.removeprefix(CARE),
         cautious=named.advice.startswith(CARE),
         shift=named.shift,
+        none_unknown=named.none_unknown,
         drawn=_map(drawn, named),
         dots=gene_dots(
             drawn.expression, named.codes[drawn.rows], labels, manifest.panel.names, explained
@@ -135,15 +135,6 @@ def _explained(
     labels = named.label_space.decode(named.codes[rows])
     explanation = explain_view(classifier, some, labels, shift=named.shift)
     return {name: explanation.genes_of(name, GENES_LOOKED_AT) for name in explanation.types}
-
-
-def _as_written(named: FileAnnotation) -> FileAnnotation:
-    """Give cells labelled ``unknown`` the code of a type of that name, as the file does."""
-    labels = named.label_space.labels
-    if UNKNOWN not in labels:
-        return named
-    own = labels.index(UNKNOWN)
-    return replace(named, codes=np.where(named.codes == len(labels), own, named.codes))
 
 
 def _labels(named: FileAnnotation) -> tuple[str, ...]:

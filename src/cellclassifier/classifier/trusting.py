@@ -10,9 +10,10 @@ from cellclassifier.classifier.view import ModelView
 from cellclassifier.data import RawCounts
 from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.errors import InputError
+from cellclassifier.labels import LabelSpace
 from cellclassifier.modelfile import Manifest
 from cellclassifier.networks import WideDeepOutput, probabilities_of
-from cellclassifier.predictions import STATUSES, CellTrust, Predictions
+from cellclassifier.predictions import STATUSES, UNKNOWN, CellTrust, NoneUnknown, Predictions
 from cellclassifier.trust import CellEvidence, ConformalScores, NoveltyDetector
 
 # Cells that differ more from the training's than another day of the same experiment makes them
@@ -23,6 +24,8 @@ MAX_SHIFT = 0.15
 NOVEL, VERY_NOVEL = -np.log10(0.05), 3.0
 # from these shares on, cells are of another tissue
 NEARLY_ALL, MOST = 0.95, 0.5
+# fewer cells say nothing of where they come from
+FEW_CELLS = 20
 # of the model's genes: below, most cells are named worse than they could be
 MIN_COVERAGE = 0.3
 # of the median library size of the training cells
@@ -88,6 +91,21 @@ class TrustSettings:
     def novelty_limit(self) -> float:
         """The novelty from which on a cell is unknown."""
         return float(-np.log10(self.refused)) if self.refused else np.inf
+
+    def check_labels(self, space: LabelSpace) -> None:
+        """Refuse to label cells ``unknown`` where that is the name of a type.
+
+        Raises
+        ------
+        InputError
+            It is.
+        """
+        if self.unknown == "label" and UNKNOWN in space.labels:
+            raise InputError(
+                f"the model has a type named '{UNKNOWN}', which cells that are labelled so could "
+                "not be told from: leave unknown='keep' (--unknown keep) and take the cells whose "
+                "status is unknown, or rename the type in the reference and train again"
+            )
 
 
 def unjudged(
@@ -231,6 +249,13 @@ class Judge:
         return asked if self.foreign_limit is None else max(asked, self.foreign_limit)
 
     @property
+    def none_unknown(self) -> NoneUnknown | None:
+        """Why no cell can be called unknown, whatever it looks like; None where cells can."""
+        if not np.isfinite(self.settings.novelty_limit):
+            return "asked"
+        return None if self.refuses else "shift"
+
+    @property
     def refuses(self) -> bool:
         """Whether novel cells are called unknown, and not only given their novelty.
 
@@ -249,13 +274,16 @@ def foreign_limit(novelty: Floats) -> float | None:
     Parameters
     ----------
     novelty
-        Shape (n_cells,), of cells from elsewhere.
+        Shape (n_cells,), of cells from elsewhere; of fewer than 20 nothing is said.
 
     Examples
     --------
-    >>> foreign_limit(np.float32([0.2, 1.5, 3.1])), foreign_limit(np.float32([0.2, 3.5, 3.1]))
-    (None, 3.0)
+    >>> novelty = np.float32([0.2] * 9 + [3.1] * 11)
+    >>> foreign_limit(novelty), foreign_limit(novelty - 1), foreign_limit(novelty[:19])
+    (3.0, None, None)
     """
+    if len(novelty) < FEW_CELLS:
+        return None
     if float((novelty >= NOVEL).mean()) >= NEARLY_ALL:
         return float(NOVEL)
     return VERY_NOVEL if float((novelty >= VERY_NOVEL).mean()) >= MOST else None

@@ -18,7 +18,7 @@ from cellclassifier.data import (
     total_counts,
 )
 from cellclassifier.modelfile import Manifest
-from cellclassifier.trust import NoveltyDetector
+from cellclassifier.trust import NoveltyDetector, TypeProfiles
 
 # float64 sums of whole numbers are exact; given library sizes that say the same may be rounded
 SUM_TOLERANCE = 1e-6
@@ -94,6 +94,23 @@ class ModelView:
         """What tells the novelty of cells with these genes; None where the model cannot tell."""
         novelty = self.manifest.novelty
         return None if novelty is None else novelty.detector(self.match.measured)
+
+    @cached_property
+    def profiles(self) -> TypeProfiles | None:
+        """What a shift is measured from; None where the model does not know what its types count.
+
+        A model that does not adapt has the share of each gene in a type's counts, and how many
+        cells of what depth they were.
+        """
+        novelty, adaptation = self.manifest.novelty, self.manifest.adaptation
+        if adaptation is not None:
+            return adaptation.profiles
+        sizes = self.manifest.training.get("n_cells_per_type")
+        depth = self.manifest.training.get("median_library_size")
+        if novelty is None or not sizes or not depth:
+            return None
+        n_cells = np.array([sizes.get(label, 0) for label in self.manifest.label_space.labels])
+        return TypeProfiles.of_rates(novelty.rates.rates, n_cells * float(depth))
 
     @property
     def far_layer(self) -> tuple[Floats, Floats] | None:

@@ -11,7 +11,7 @@ from cellclassifier.classifier.clustering import RESOLUTION
 from cellclassifier.data.vote_columns import vote_columns
 from cellclassifier.errors import InputError
 from cellclassifier.labels import LabelSpace
-from cellclassifier.predictions import STATUSES, UNKNOWN, Predictions
+from cellclassifier.predictions import Predictions
 
 # of the cells of a cluster that have to say the same, for its word to stand
 MIN_AGREEMENT = 0.9
@@ -179,7 +179,7 @@ def vote(
     """
     speaks = np.ones(len(predictions), dtype=np.bool_)
     if predictions.trust is not None:
-        speaks = predictions.trust.status != STATUSES.index(UNKNOWN)
+        speaks = ~predictions.trust.is_unknown
     return count_votes(
         predictions.codes, speaks, clusters, predictions.label_space, min_agreement=min_agreement
     )

@@ -14,7 +14,7 @@ from cellclassifier.data.formats.on_disk import lies_in_zarr
 from cellclassifier.data.formats.zarr_store import check_not_in_use
 from cellclassifier.errors import FileFormatError, InputError, InputWarning, LabelError
 from cellclassifier.files import replacing
-from cellclassifier.labels import LabelSpace, shown
+from cellclassifier.labels import BETWEEN, LabelSpace, shown
 from cellclassifier.predictions import STATUSES, UNKNOWN, CellTrust, Predictions
 
 LABEL_KEY = "predicted_cell_type"
@@ -54,7 +54,7 @@ def read_training_labels(
     """Return labels fit to train on: two types or more that have two cells or more.
 
     A type of a single cell is learned like any other, with a warning: it can be found again, but
-    nothing can be said of how well.
+    nothing can be said of how well. So are labels that hold what stands between those of a set.
 
     Parameters
     ----------
@@ -89,6 +89,7 @@ def read_training_labels(
             f".obs['{labels_key}']; a classifier needs two types or more"
         )
     _check_single_cells(sizes, labels_key, strict=strict)
+    _warn_of_bars(sizes.index, labels_key)
     return labels, np.flatnonzero(~missing)
 
 
@@ -111,6 +112,19 @@ def _check_single_cells(sizes: pd.Series, labels_key: str, *, strict: bool) -> N
         InputWarning,
         stacklevel=2,
     )
+
+
+def _warn_of_bars(labels: pd.Index, labels_key: str) -> None:
+    """Warn of labels that hold what stands between those of a set."""
+    with_bars = sorted(label for label in labels if BETWEEN in label)
+    if with_bars:
+        warnings.warn(
+            f"labels in .obs['{labels_key}'] hold '{BETWEEN}', which stands between the types of a "
+            f"set in .obs['{SET_KEY}']: {shown(with_bars)}. Programs that split sets there will "
+            "take such a type for two; rename it, if sets are to be split",
+            InputWarning,
+            stacklevel=2,
+        )
 
 
 def _texts(
@@ -154,7 +168,7 @@ def write_predictions(
           ``unknown``, ``low_depth`` or ``low_coverage``;
         - ``obsm["cell_type_probabilities"]``, (n_cells, n_types), float32;
         - ``uns["cellclassifier"]``: ``labels``, the types in the order of those columns,
-          ``gene_coverage``, ``shift`` where the model adapts to it, ``calibrated_depth`` where
+          ``gene_coverage``, ``shift`` where the model can tell it, ``calibrated_depth`` where
           scores were calibrated for one, ``set_coverage`` where there are sets, and `provenance`.
     predictions
         Of the same cells, in the same order.
@@ -167,7 +181,7 @@ def write_predictions(
             f"{shown(predictions.cell_names[:2])}, not of the {cells.n_obs:,} cells such as "
             f"{shown(cells.obs_names[:2])}"
         )
-    cells.obs[LABEL_KEY] = as_labels(named_codes(predictions), predictions.label_space)
+    cells.obs[LABEL_KEY] = as_labels(predictions.named_codes, predictions.label_space)
     cells.obs[CONFIDENCE_KEY] = predictions.confidence
     trust = predictions.trust
     for key in (SET_KEY, NOVELTY_KEY, STATUS_KEY):
@@ -181,23 +195,11 @@ def write_predictions(
     cells.uns[PROVENANCE_KEY] = {**provenance, **said_of_all(predictions)}
 
 
-def named_codes(predictions: Predictions) -> npt.NDArray[np.intp]:
-    """Return the code of each cell's label, (n_cells,); n_types for ``unknown``."""
-    trust = predictions.trust
-    if trust is None or not trust.label_unknown:
-        return predictions.codes
-    is_unknown = trust.status == STATUSES.index(UNKNOWN)
-    return np.where(is_unknown, len(predictions.label_space), predictions.codes)
-
-
 def as_labels(codes: npt.NDArray[np.integer], space: LabelSpace) -> Any:  # noqa: ANN401
-    """Return the labels that `named_codes` stands for, categorical over all types of the model."""
+    """Return the labels that `Predictions.named_codes` stand for, categorical over all types."""
     labels = list(space.labels)
     if len(codes) and codes.max() == len(labels):
-        if UNKNOWN in labels:
-            codes = np.where(codes == len(labels), labels.index(UNKNOWN), codes)
-        else:
-            labels.append(UNKNOWN)
+        labels.append(UNKNOWN)
     return pd.Categorical.from_codes(codes, pd.Index(labels))
 
 

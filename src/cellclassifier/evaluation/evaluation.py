@@ -244,7 +244,7 @@ def accuracy_of_batches(
     {'donor 2': 0.0, 'donor 1': 1.0}
     """
     true_labels, predictions = _compared(truth, predictions, label_map)
-    correct = predictions.labels == np.array(true_labels, dtype=object)
+    correct = predictions.likeliest == np.array(true_labels, dtype=object)
     groups = pd.Series(correct.astype(float)).groupby(np.asarray(batches, dtype=object))
     found = pd.DataFrame({"accuracy": groups.mean(), "n_cells": groups.size()})
     return found.sort_values("accuracy", kind="stable")

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cellclassifier.evaluation.input_report import InputReport
+from cellclassifier.predictions import NoneUnknown
 
 Floats = npt.NDArray[np.float32]
 
@@ -171,6 +172,8 @@ class AnnotationSurvey:
         Whether something speaks against it.
     shift
         As in `Predictions`.
+    none_unknown
+        As in `FileAnnotation`.
     drawn
         The cells that are drawn, all or a sample.
     dots
@@ -191,6 +194,7 @@ class AnnotationSurvey:
     advice: str
     cautious: bool
     shift: float | None
+    none_unknown: NoneUnknown | None
     drawn: CellMap
     dots: GeneDots
     depth: DepthComparison

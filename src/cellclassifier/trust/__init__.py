@@ -4,7 +4,7 @@ from cellclassifier.trust.conformal import ConformalScores
 from cellclassifier.trust.evidence import CellEvidence, HeldOutCells, Trial
 from cellclassifier.trust.novelty import NoveltyDetector, NoveltyModel
 from cellclassifier.trust.recalibration import LogitMap
-from cellclassifier.trust.shift import TypeProfiles, profile_shift
+from cellclassifier.trust.shift import TypeProfiles, find_shift, profile_shift
 from cellclassifier.trust.temperature import calibrate_temperature
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "Trial",
     "TypeProfiles",
     "calibrate_temperature",
+    "find_shift",
     "profile_shift",
 ]

@@ -116,8 +116,9 @@ class ConformalScores:
             Of the cells to be named, (n_cells, n_types), float32 or more.
         coverage
             How often the set of a cell is to hold its true type, in (0, 1): over all cells, and
-            over those of each type that had 20 held-out cells. It holds for cells like the
-            held-out ones. A set of a higher coverage holds that of a lower one.
+            over those of each type that had 20 held-out cells, and coverage / (1 - coverage) or
+            more: 99 for a coverage of 0.99, see `thresholds`. It holds for cells like the held-out
+            ones. A set of a higher coverage holds that of a lower one.
         keep_best
             Whether the most probable type is in every set. Then no set is empty, and none is
             drawn by lot; where the most probable type alone is right more often than asked for,

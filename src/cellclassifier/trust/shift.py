@@ -15,6 +15,7 @@ from scipy import sparse
 from scipy.optimize import brentq
 
 from cellclassifier.trust.type_totals import TypeTotals
+from cellclassifier.trust.unexpected import PSEUDO_COUNT
 
 # the genes of highest expectation say the most, and say enough
 MAX_GENES = 500
@@ -87,6 +88,30 @@ class TypeProfiles:
         totals = TypeTotals.empty(n_types, counts.shape[1])
         totals.add(counts, library_size, codes)
         return cls(totals.counts.astype(np.float32), totals.library)
+
+    @classmethod
+    def of_rates(cls, rates: npt.NDArray[np.floating], library: Floats) -> "TypeProfiles":
+        """Return what types whose shares are known must have summed up to.
+
+        Parameters
+        ----------
+        rates
+            Shape (n_types, n_panel), as of `TypeRates`: half a count was added to each total.
+        library
+            Shape (n_types,): the library sizes of each type's cells, summed, or about as much; no
+            more than the allowance for noise hangs on it.
+
+        Examples
+        --------
+        >>> rates = np.float32([[0.35, 0.15], [0.0, 0.0]])
+        >>> profiles = TypeProfiles.of_rates(rates, np.array([10.0, 90.0]))
+        >>> profiles.counts.tolist(), profiles.library.tolist()
+        ([[3.0, 1.0], [0.0, 0.0]], [10.0, 0.0])
+        """
+        # a type of few cells has no rates
+        library = np.where(rates.any(axis=1), library, 0.0)
+        counts = np.maximum(rates * library[:, None] - PSEUDO_COUNT, 0.0)
+        return cls(counts.astype(np.float32), library)
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
@@ -198,6 +223,17 @@ def profile_shift(
     >>> 0.4 < profile_shift(profiles, query, library, codes) < 0.6
     True
     """
+    return find_shift(profiles, counts, library_size, predicted_codes, measured) or 0.0
+
+
+def find_shift(
+    profiles: TypeProfiles,
+    counts: sparse.csr_matrix,
+    library_size: npt.NDArray[np.floating],
+    predicted_codes: Codes,
+    measured: npt.NDArray[np.bool_] | None = None,
+) -> float | None:
+    """Return what `profile_shift` does, and None where that is 0 for want of evidence."""
     n_types, n_panel = profiles.counts.shape
     _check_cells(counts, library_size, predicted_codes, n_types)
     measured = np.ones(n_panel, dtype=bool) if measured is None else np.asarray(measured)
@@ -242,12 +278,15 @@ class _Totals:
     def shares(self) -> Floats:
         return self.profiles.shares
 
-    def shift(self) -> float:
-        """Return the smaller of the shift of all cells and the median of the large types' own."""
+    def shift(self) -> float | None:
+        """Return the smaller of the shift of all cells and the median of the large types' own.
+
+        None where too few cells or genes tell it.
+        """
         n_cells = self.sums.n_cells
         types = np.flatnonzero(self.profiles.known & (self.sums.library > 0))
         if n_cells[types].sum() < MIN_CELLS:
-            return 0.0
+            return None
         alone = [
             (code, self._shift_of(np.array([code]))) for code in types if n_cells[code] >= MIN_CELLS
         ]
@@ -256,8 +295,10 @@ class _Totals:
         found = [] if together is None else [together]
         if seen and n_cells[list(seen)].sum() >= MIN_SHARE * n_cells[types].sum():
             found.append(float(np.median(list(seen.values()))))
+        if not found:
+            return None
         n_equal = self.sums.library[types].sum() ** 2 / self.sums.library_squares[types].sum()
-        beyond_states = min(found, default=0.0) ** 2 - STATE_VARIANCE / n_equal
+        beyond_states = min(found) ** 2 - STATE_VARIANCE / n_equal
         return float(np.sqrt(max(beyond_states, 0.0)))
 
     def _shift_of(self, types: npt.NDArray[np.integer]) -> float | None:

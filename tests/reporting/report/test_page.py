@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -70,6 +71,24 @@ def test_a_browser_is_told_to_ask_for_nothing(reports, name):
     links = [told.get("href", "") + told.get("src", "") for told in elements.told]
     assert {link.partition(":")[0][:1] for link in links} <= {"", "#", "d"}
     assert [link for link in links if link.startswith("d")] == ["data:,"]
+
+
+@pytest.mark.parametrize(
+    ("why", "said", "not_said"),
+    [
+        (None, "No cell was called unknown.</p>", "refused"),
+        ("shift", "Cells from so far away look novel for that alone", "It was asked"),
+        ("asked", "It was asked that none be", "far away"),
+    ],
+)
+def test_why_no_cell_is_called_unknown_is_what_holds(survey, tmp_path, why, said, not_said):
+    none = replace(survey.unknown, n_cells=0, resembled={})
+    of_file = replace(survey, unknown=none, shift=0.0, cautious=True, none_unknown=why)
+    path = tmp_path / "report.html"
+    cc.write_annotation_report(of_file, path)
+    (note,) = re.findall(r"No cell was called unknown.*", path.read_text(encoding="utf-8"))
+    assert said in note
+    assert not_said not in note
 
 
 def test_json_in_a_script_is_the_same_json():

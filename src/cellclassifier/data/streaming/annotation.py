@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cellclassifier.labels import LabelSpace
+from cellclassifier.predictions import NoneUnknown
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,9 @@ class FileAnnotation:
         Shape (n_cells,): as in `CellTrust`; or None.
     vote
         What came of a vote of clusters, in words; empty where there was none.
+    none_unknown
+        Why no cell could be called unknown, whatever it looks like: ``"asked"`` or ``"shift"``;
+        None where cells could.
     """
 
     out: Path
@@ -54,3 +58,4 @@ class FileAnnotation:
     packed_sets: npt.NDArray[np.uint8] | None = None
     novelty: npt.NDArray[np.float32] | None = None
     vote: str = ""
+    none_unknown: NoneUnknown | None = None

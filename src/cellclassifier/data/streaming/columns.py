@@ -16,7 +16,6 @@ from cellclassifier.data.annotations import (
     SET_KEY,
     STATUS_KEY,
     as_labels,
-    named_codes,
 )
 from cellclassifier.data.streaming.kept import Arrays, KeptBlocks
 from cellclassifier.labels import LabelSpace, distinct_rows
@@ -72,7 +71,7 @@ def _as_status(codes: npt.NDArray[np.int8], _: LabelSpace) -> Any:  # noqa: ANN4
 
 # a further column is a further line
 COLUMNS = (
-    Column(LABEL_KEY, "label", lambda named: _small(named_codes(named)), as_labels),
+    Column(LABEL_KEY, "label", lambda named: _small(named.named_codes), as_labels),
     Column(CONFIDENCE_KEY, "confidence", lambda named: named.confidence),
     Column(SET_KEY, "set", _of_trust(lambda trust: np.packbits(trust.sets, axis=1)), _as_sets),
     Column(NOVELTY_KEY, "novelty", _of_trust(lambda trust: trust.novelty)),

@@ -12,9 +12,11 @@ from cellclassifier.reporting.report.page import check_report_path, write_page
 from cellclassifier.reporting.report.palette import GREY, type_colours
 from cellclassifier.reporting.report.plots import depth_plot
 
-NONE_UNKNOWN = (
-    "Cells from so far away look novel for that alone: their novelty is told, and none is refused."
-)
+NONE_UNKNOWN = {
+    "asked": "It was asked that none be: their novelty is told, and none is refused.",
+    "shift": "Cells from so far away look novel for that alone: their novelty is told, and none is "
+    "refused.",
+}
 SECTIONS = {
     "summary": "Summary",
     "input": "Input",
@@ -81,7 +83,7 @@ def write_annotation_report(survey: AnnotationSurvey, path: str | Path) -> None:
         colourings=_colourings(survey),
         odds=_odds(survey),
         most_resembled=max(survey.unknown.resembled.values(), default=1) if survey.unknown else 1,
-        why_none=NONE_UNKNOWN,
+        why_none=NONE_UNKNOWN.get(survey.none_unknown or "", ""),
         dots=dots,
         depth=_depth_facts(depth, survey.input.model),
     )
