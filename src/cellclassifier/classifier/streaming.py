@@ -346,6 +346,4 @@ def _check_unchanged(path: Path, before: Mapping[str, str | int], kept: KeptBloc
         if kept.is_empty() or not (path.exists() and is_touched(before, identity_of(path))):
             kept.remove()  # blocks of two files
             raise
-        raise InputError(
-            f"{error}: {kept.told()}, and stays where it is of the same counts"
-        ) from error
+        raise InputError(f"{error}. {kept.told()}: those of the same counts stay") from error

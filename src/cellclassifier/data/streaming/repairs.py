@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from isal import isal_zlib
 from scipy import sparse
 
 from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.data.counts.raw import RawCounts
-from cellclassifier.data.genes import GenePanel
 from cellclassifier.data.streaming.ahead import map_ahead
 from cellclassifier.data.streaming.identity import is_touched
 from cellclassifier.data.streaming.kept import KeptBlocks, write_text
@@ -34,8 +34,8 @@ from cellclassifier.errors import InputError
 SUMS = "made_of.json"
 # among the arrays of a block: shape (16,), uint8
 MADE_OF = "made_of"
-# one value of so many, and its gene, is in the sum that each block keeps: about 20 of a cell
-EVERY = 64
+# one value of so many, and its gene, is in the sum that each block keeps
+EVERY = 1024
 
 
 def sum_of(block: RawCounts) -> npt.NDArray[np.uint8]:
@@ -48,7 +48,7 @@ def sum_of(block: RawCounts) -> npt.NDArray[np.uint8]:
     (16,)
     """
     counts, digest = block.counts, hashlib.blake2b(digest_size=16)
-    digest.update(np.diff(counts.indptr).astype(np.int64).data)
+    digest.update(np.diff(counts.indptr).astype(np.int32).data)
     digest.update(np.ascontiguousarray(block.library_size).data)
     digest.update(counts.indices[::EVERY].astype(np.int64).data)
     digest.update(np.ascontiguousarray(counts.data[::EVERY]).data)
@@ -58,9 +58,13 @@ def sum_of(block: RawCounts) -> npt.NDArray[np.uint8]:
 def sum_of_sample(settled: SettledCounts, sample: RawCounts) -> str:
     """Return a sum of the sample, the genes, the place, and library sizes that are given."""
     digest = hashlib.blake2b(digest_size=16)
-    texts = [settled.place, settled.evidence, settled.is_estimated, *_texts(settled.columns)]
-    digest.update(json.dumps(texts).encode())
-    _add_rows(digest, sample.counts)
+    columns, counts = settled.columns, sample.counts
+    told = settled.place, settled.evidence, str(settled.is_estimated)
+    texts = *told, *columns.ensembl_ids, *columns.symbols
+    digest.update("\n".join(texts).encode())
+    digest.update(counts.indptr.astype(np.int64).data)
+    for values in (counts.indices, counts.data):  # large, and summed many times as fast so
+        digest.update(isal_zlib.crc32(np.ascontiguousarray(values).data).to_bytes(4, "little"))
     digest.update(np.ascontiguousarray(sample.library_size).data)
     if settled.given is not None:
         digest.update(np.ascontiguousarray(settled.given).data)
@@ -146,7 +150,3 @@ def _add_rows(digest: "hashlib.blake2b", rows: sparse.csr_matrix) -> None:
     digest.update(np.diff(rows.indptr).astype(np.int64).data)
     digest.update(rows.indices.astype(np.int64).data)
     digest.update(np.ascontiguousarray(rows.data).data)
-
-
-def _texts(genes: GenePanel) -> list[list[str]]:
-    return [genes.ensembl_ids.tolist(), genes.symbols.tolist()]
