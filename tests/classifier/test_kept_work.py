@@ -19,6 +19,7 @@ from streamed_cells import (
 )
 
 import cellclassifier as cc
+from cellclassifier.classifier.sampling import sample_runs
 from cellclassifier.classifier.streaming import annotate_file
 from cellclassifier.classifier.trusting import TrustSettings
 from cellclassifier.data.streaming import KeptBlocks, identity
@@ -244,6 +245,67 @@ def test_blocks_that_are_no_more_what_they_were_made_of_are_made_anew(
     annotate_file(classifier, path, out, streaming=steps)
     assert done[0] == 100 * (len(kept) - 1)
     assert out.read_bytes() == whole(classifier, path, tmp_path / "clean")
+
+
+def test_blocks_of_a_file_that_was_another_for_a_while_are_made_anew(
+    classifier, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("cellclassifier.classifier.sampling.N_RUNS", 5)
+    monkeypatch.setattr("cellclassifier.classifier.sampling.SAMPLE_CELLS", 250)
+    monkeypatch.setattr(identity, "PAUSE", 60.0)  # it is noticed in the end only
+    cells, out, done = drawn(3_000, seed=5), tmp_path / "named.csv", []
+    path, backup = write(cells, tmp_path / "cells.h5ad"), tmp_path / "backup.h5ad"
+    shutil.copy2(path, backup)
+    row = next(row for row in range(1_500, 3_000) if row not in _sampled(3_000))
+    with h5py.File(path) as file:
+        chunk, rest = divmod(int(cells.X.indptr[row]), file["X/data"].chunks[0])
+        place = file["X/data"].id.get_chunk_info(chunk).byte_offset + 4 * rest
+
+    def change(n_done, _):
+        if n_done == 100:
+            with path.open("r+b") as stream:
+                stream.seek(place)
+                stream.write(np.float32(99).tobytes())
+            os.utime(path)
+
+    steps = in_blocks_of(100, watch=change, n_threads=1)
+    with pytest.raises(InputError, match="time of change alone"):
+        annotate_file(classifier, path, out, streaming=steps)
+    shutil.copy2(backup, path)  # of the same size and time as in the beginning
+    steps = in_blocks_of(100, watch=lambda *n: done.append(n[0]))
+    annotate_file(classifier, path, out, streaming=steps)
+    assert done[0] == 2_900
+    assert out.read_bytes() == whole(classifier, path, tmp_path / "clean")
+
+
+def _sampled(n_cells):
+    return {row for run in sample_runs(n_cells) for row in range(run.start, run.stop)}
+
+
+def test_a_file_that_is_gone_for_a_while_loses_nothing(classifier, path, tmp_path, monkeypatch):
+    monkeypatch.setattr(identity, "PAUSE", 0.0)
+    monkeypatch.setattr(identity, "PAUSE_TIMES", 0.0)
+    away, out, done = tmp_path / "away.h5ad", tmp_path / "named.csv", []
+
+    def move(n_done, _):
+        if n_done == 200:
+            path.rename(away)
+
+    steps = in_blocks_of(50, watch=move, n_threads=1)
+    with pytest.raises(InputError, match=r"is gone while it was read.*kept in"):
+        annotate_file(classifier, path, out, streaming=steps)
+    away.rename(path)
+    steps = in_blocks_of(50, watch=lambda *n: done.append(n[0]))
+    annotate_file(classifier, path, out, streaming=steps)
+    assert done[0] >= 200
+    assert out.read_bytes() == whole(classifier, path, tmp_path / "clean")
+
+
+@pytest.mark.parametrize("name", ["none.h5ad", "none/cells.h5ad"])
+def test_no_file_to_write_into_is_said_as_such(classifier, tmp_path, name):
+    with pytest.raises(InputError, match="there is no file"):
+        annotate_file(classifier, tmp_path / name, None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_other_cells_in_a_file_of_the_same_size_are_named_anew(classifier, path, tmp_path):

@@ -44,8 +44,8 @@ from cellclassifier.data.streaming import (
     claimed,
     finish_changes,
     identity_of,
-    is_touched,
     map_ahead,
+    may_be_same,
     old_objects_set_aside,
     open_cells,
     provenance_of,
@@ -171,6 +171,8 @@ def annotate_file(
     output = choose_output(None if out is None else target)
     trust, of_counts = trust or TrustSettings(), tuple(counts.items())
     asked = Asked(genes_in, map_orthologs, shift, trust, of_counts, depth)
+    if out is None and not path.exists():
+        open_cells(path)  # which says so
     with ExitStack() as stack:
         folder = stack.enter_context(claimed(target))
         finish_changes(path)
@@ -343,7 +345,9 @@ def _check_unchanged(path: Path, before: Mapping[str, str | int], kept: KeptBloc
     try:
         check_unchanged(path, before)
     except InputError as error:
-        if kept.is_empty() or not (path.exists() and is_touched(before, identity_of(path))):
+        is_other = path.exists() and not may_be_same(before, identity_of(path))
+        if kept.is_empty() or is_other:
             kept.remove()  # blocks of two files
             raise
+        kept.doubt()
         raise InputError(f"{error}. {kept.told()}: those of the same counts stay") from error

@@ -8,6 +8,8 @@ from cellclassifier.data.streaming.identity import told_difference
 
 # in a manifest, what blocks are made of: `identity_of` a file, or of several
 INPUT = "input"
+# in a manifest, that the input may have changed while blocks were made of it
+DOUBT = "doubt"
 # longer values are not shown
 MAX_SHOWN = 30
 
@@ -30,6 +32,8 @@ def told_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """
     now, told = _as_read(now), []
     for key in changed_keys(before, now):
+        if key == DOUBT:
+            continue
         details = ", ".join(_details(key, before.get(key), now.get(key)))
         told.append(f"the {key} changed{f' ({details})' if details else ''}")
     return ", and ".join(told)

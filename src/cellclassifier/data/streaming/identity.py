@@ -35,9 +35,9 @@ def _facts(path: Path) -> list[os.stat_result]:
     return [file.stat() for file in files]
 
 
-def is_touched(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Tell whether nothing but the time of change differs: what is in it may be the same."""
-    return before != now and {**before, "changed_ns": 0} == {**now, "changed_ns": 0}
+def may_be_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Tell whether no more than the time of change differs: what is in it may be the same."""
+    return {**before, "changed_ns": 0} == {**now, "changed_ns": 0}
 
 
 def told_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

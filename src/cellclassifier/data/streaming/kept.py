@@ -14,7 +14,7 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
-from cellclassifier.data.streaming.changes import INPUT, changed_keys, told_changes
+from cellclassifier.data.streaming.changes import DOUBT, INPUT, changed_keys, told_changes
 from cellclassifier.data.streaming.claim import (
     KEPT,
     MANIFEST,
@@ -75,8 +75,8 @@ class KeptBlocks:
         bounds
             Of the blocks. Where some are kept, of whatever size, others are laid between them.
         retain
-            Asked where the input alone is not the one it was, which it is given: deletes the
-            blocks that were made of what the input no longer holds, and says whether others may
+            Asked where the input alone is not the one it was, which it is given, or is in doubt:
+            deletes the blocks that were made of what it does not hold, and says whether others may
             be kept.
 
         Returns
@@ -96,10 +96,10 @@ class KeptBlocks:
         before = manifest_in(folder)
         if before is not None and (keys := changed_keys(before, manifest)):
             older = cls(folder, bounds, _mark_of(before)).with_those_there()
-            if keys == [INPUT] and retain(older, before[INPUT]):
+            if {*keys} <= {INPUT, DOUBT} and retain(older, before[INPUT]):
                 older.rename(kept.mark)
             else:
-                note = told_changes(before, manifest)
+                note = told_changes(before, manifest) or "the input changed meanwhile"
                 clear(folder, KEPT)  # and not what this call needs already
         try:
             folder.mkdir(exist_ok=True)
@@ -173,6 +173,11 @@ class KeptBlocks:
         """Say how many cells are kept, and where, as the end of a sentence."""
         n_done, n_cells = self.n_cells_done(self.missing()), self.n_cells_done([])
         return f"{n_done:,} of {n_cells:,} cells are named and kept in '{self.folder}'"
+
+    def doubt(self) -> None:
+        """Have the next call ask what of the blocks may be kept, be the input then what it was."""
+        manifest = manifest_in(self.folder)
+        write_text(self.folder / MANIFEST, json.dumps({**(manifest or {}), DOUBT: True}, indent=1))
 
     def remove(self) -> None:
         """Delete all that is ours, and the folder where nothing else is in it."""
@@ -253,7 +258,8 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
 
 def _mark_of(manifest: Mapping[str, Any]) -> str:
     """Return a sum of a manifest, however often it was written and read."""
-    text = json.dumps(json.loads(json.dumps(manifest)), sort_keys=True)
+    known = {key: value for key, value in manifest.items() if key != DOUBT}
+    text = json.dumps(json.loads(json.dumps(known)), sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 

@@ -25,7 +25,7 @@ from scipy import sparse
 from cellclassifier.data.counts.cells import n_cores
 from cellclassifier.data.counts.raw import RawCounts
 from cellclassifier.data.streaming.ahead import map_ahead
-from cellclassifier.data.streaming.identity import is_touched
+from cellclassifier.data.streaming.identity import may_be_same
 from cellclassifier.data.streaming.kept import KeptBlocks, write_text
 from cellclassifier.data.streaming.settling import SettledCounts
 from cellclassifier.errors import InputError
@@ -109,7 +109,7 @@ class RowSums:
         They may where their rows were noted, or where nothing but the time of the file changed.
         """
         noted = self._noted(kept)
-        if noted is None and not is_touched(made_of, self.made_of):
+        if noted is None and not may_be_same(made_of, self.made_of):
             return False
 
         def is_same(number: int) -> bool:
