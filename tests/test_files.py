@@ -8,6 +8,7 @@ from cellclassifier.files import check_writable, replacing
 
 def make_folder(path, content):
     path.mkdir()
+    (path / "zarr.json").touch()
     (path / "part").write_text(content)
 
 
@@ -142,6 +143,29 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
 def test_a_folder_is_no_file_name(tmp_path):
     with pytest.raises(OutputError, match="it is a folder; give the name of a file in it"):
         check_writable(tmp_path)
+
+
+def test_a_plain_folder_is_no_store(tmp_path):
+    (tmp_path / "mine.zarr").mkdir()
+    (tmp_path / "mine.zarr" / "thesis.txt").write_text("precious")
+    with pytest.raises(OutputError, match="it is a folder with other things in it, and no store"):
+        check_writable(tmp_path / "mine.zarr")
+    assert (tmp_path / "mine.zarr" / "thesis.txt").read_text() == "precious"
+    (tmp_path / "mine.zarr" / "thesis.txt").unlink()
+    assert check_writable(tmp_path / "mine.zarr")  # nothing is lost with it
+
+
+def test_a_name_that_is_given_is_written_to_first(tmp_path):
+    path, place = tmp_path / "cells.zarr", tmp_path / "kept" / "copy.zarr"
+    make_folder(path, "old")
+    place.parent.mkdir()
+    make_folder(place, "of an earlier call")
+    with replacing(path, place) as temporary:
+        assert temporary == place
+        assert not place.exists()
+        make_folder(place, "new")
+    assert (path / "part").read_text() == "new"
+    assert list(place.parent.iterdir()) == []
 
 
 def test_a_name_too_long_for_the_file_system_is_an_output_error(tmp_path):

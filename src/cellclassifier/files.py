@@ -1,5 +1,6 @@
 """Writing files whole or not at all."""
 
+import errno
 import os
 import shutil
 import uuid
@@ -11,6 +12,11 @@ from cellclassifier.errors import OutputError
 
 # of a disk, left free by what asks for room before it begins
 SPARE_BYTES = 2**26
+STORE = ".zarr"
+# one of these is in each folder that zarr writes
+STORE_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
+# what an older store is called while a new one takes its place
+REPLACED = "replaced"
 
 
 def check_writable(path: str | Path) -> Path:
@@ -19,7 +25,8 @@ def check_writable(path: str | Path) -> Path:
     Raises
     ------
     OutputError
-        The folder is missing or read-only, or `path` is itself a plain folder.
+        The folder is missing or read-only, or `path` is itself a plain folder: one with something
+        in it that no ``.zarr`` store has written.
 
     Examples
     --------
@@ -41,9 +48,33 @@ def check_writable(path: str | Path) -> Path:
         probe.unlink()
     except OSError as error:
         raise OutputError(f"cannot write '{path}': {error.strerror or error}") from error
-    if is_folder and path.suffix != ".zarr":
+    if is_folder and path.suffix != STORE:
         raise OutputError(f"cannot write '{path}': it is a folder; give the name of a file in it")
+    if is_folder and not _is_store(path):
+        raise OutputError(
+            f"cannot write '{path}': it is a folder with other things in it, and no store of zarr "
+            "that may be replaced; give another name, or move the folder away"
+        )
     return path
+
+
+def _is_store(path: Path) -> bool:
+    return not any(path.iterdir()) or any((path / mark).exists() for mark in STORE_MARKS)
+
+
+def wants_room(error: BaseException) -> bool:
+    """Tell whether what went wrong, or led to it, is a disk that takes no more.
+
+    >>> wants_room(OutputError("no")), wants_room(OSError(errno.ENOSPC, "No space left on device"))
+    (False, True)
+    """
+    full = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in full:
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def partial_folder(out: Path) -> Path:
@@ -56,17 +87,30 @@ def partial_folder(out: Path) -> Path:
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, temporary: Path | None = None) -> Iterator[Path]:
     """Yield a temporary name beside `path`; it takes the place of `path` on success only.
 
     Whatever stands at the temporary name (a file, or a folder such as a zarr store) is removed
     when the block raises, and `path` is then as it was before.
+
+    Parameters
+    ----------
+    path
+        What is to be written.
+    temporary
+        A name in a folder on the same disk, instead of a hidden one beside `path`. What an
+        earlier call left there is removed first.
     """
     path = check_writable(path)
-    temporary = _temporary_name(path)
+    aside = _temporary_name(path)
+    if temporary is None:
+        temporary = _temporary_name(path)
+    else:
+        aside = temporary.with_name(f"{REPLACED}{path.suffix}")
     try:
+        _remove(temporary)
         yield temporary
-        _take_place(temporary, path)
+        _take_place(temporary, path, aside)
     except OSError as error:
         if isinstance(error, OutputError):
             raise
@@ -80,16 +124,16 @@ def _temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
 
 
-def _take_place(temporary: Path, path: Path) -> None:
+def _take_place(temporary: Path, path: Path, aside: Path) -> None:
     if temporary.is_dir() and path.exists():
-        old = _temporary_name(path)
-        path.rename(old)
+        _remove(aside)
+        path.rename(aside)
         try:
             temporary.rename(path)
         except OSError:
-            old.rename(path)
+            aside.rename(path)
             raise
-        _remove(old)
+        _remove(aside)
     else:
         os.replace(temporary, path)  # noqa: PTH105  (one step, also where `path` exists)
 

@@ -120,7 +120,7 @@ def test_work_that_is_interrupted_goes_on_without_a_cluster(
     n_kept = len(list((tmp_path / "named.h5ad.partial").glob("block_*.npz")))
     assert n_kept >= PART_BLOCKS
     begun = []
-    steps = in_blocks_of(30, watch=lambda n_done, _: begun.append(n_done))
+    steps = in_blocks_of(20, watch=lambda n_done, _: begun.append(n_done))
     annotate_file(type(classifier).load(model), path, out, streaming=steps)
     assert begun[0] >= 30 * PART_BLOCKS
     check_named_alike(out, expected)
@@ -183,7 +183,7 @@ def job(classifier, path, tmp_path, monkeypatch):
 
     def take(_, job, missing):
         jobs.append(job)
-        return iter(on_dask.name_part([number], job) for number in missing)
+        return iter(on_dask.name_part([bounds], job) for bounds in missing)
 
     monkeypatch.setattr("cellclassifier.classifier.streaming.named_on_dask", take)
     folder = tmp_path / "job"
@@ -198,15 +198,16 @@ def test_a_worker_of_another_version_is_refused(job):
     with pytest.raises(
         ClusterError, match=r"a Dask worker has cellclassifier .*, and the command 0\.0"
     ):
-        on_dask.name_part([0], replace(job, version="0.0"))
+        on_dask.name_part([(0, 1_000)], replace(job, version="0.0"))
 
 
 def test_a_worker_that_sees_another_file_is_refused(job):
     other = tuple((name, 1 if name == "bytes" else value) for name, value in job.before)
     with pytest.raises(InputError, match="changed while it was read"):
-        on_dask.name_part([0], replace(job, before=other))
+        on_dask.name_part([(0, 1_000)], replace(job, before=other))
 
 
 def test_a_worker_names_the_blocks_that_it_is_given(job):
-    assert on_dask.name_part([1, 2], job) == N_CELLS - 1_000
-    assert job.kept.missing() == []
+    bounds = [(1_000, 2_500), (2_500, N_CELLS)]
+    assert on_dask.name_part(bounds, job) == N_CELLS - 1_000
+    assert job.kept([(0, 1_000), *bounds]).missing() == []

@@ -142,8 +142,15 @@ def begun(*arguments, **options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "killed"])
-def test_work_that_was_ended_goes_on(command, model_file, tmp_path, capsys, number):
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        pytest.param(signal.SIGINT, 130, id="ctrl-c"),
+        pytest.param(signal.SIGTERM, 143, id="terminated"),
+        pytest.param(signal.SIGKILL, None, id="killed"),
+    ],
+)
+def test_work_that_was_ended_goes_on(command, model_file, tmp_path, capsys, number, status):
     cells, out = many_cells(tmp_path / "cells.h5ad", 20_000), tmp_path / "named.h5ad"
     arguments = ["annotate", cells, "--model", model_file, "--out", out, "--block-cells", "40"]
     process, partial = begun(*arguments), tmp_path / "named.h5ad.partial"
@@ -154,8 +161,9 @@ def test_work_that_was_ended_goes_on(command, model_file, tmp_path, capsys, numb
     assert not out.exists()
     n_kept = len(list(partial.glob("block_*.npz")))
     assert 5 <= n_kept < 500
-    if number == signal.SIGINT:
-        assert process.returncode == 130
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    if status is not None:
+        assert process.returncode == status
         assert re.fullmatch(
             rf"cellclassifier: interrupted: \d[\d,]* of 20,000 cells are named and kept in "
             rf"'{partial}'; run the same command again, and it goes on\n",

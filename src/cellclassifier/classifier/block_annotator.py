@@ -20,8 +20,10 @@ from cellclassifier.data.streaming import (
     KeptBlocks,
     SettledCounts,
     StoredCells,
+    sum_of,
     to_arrays,
 )
+from cellclassifier.data.streaming.repairs import MADE_OF
 from cellclassifier.errors import InputError
 from cellclassifier.networks import WideDeepOutput
 from cellclassifier.predictions import Predictions
@@ -143,7 +145,7 @@ class BlockAnnotator:
         if self.settled.given is not None:
             self._check_libraries(block)
         arrays = to_arrays(self(block))
-        kept.save(number, arrays)
+        kept.save(number, {**arrays, MADE_OF: sum_of(block)})
         for tell in then:
             tell(number, arrays)
         return len(block)

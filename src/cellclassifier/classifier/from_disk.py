@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +36,7 @@ from cellclassifier.data.streaming import (
     KeptBlocks,
     by_rows,
     check_unchanged,
+    claimed,
     identity_of,
     open_cells,
 )
@@ -132,19 +133,20 @@ def fit_file(
             out, keep_cells=keep_cells
         )
         return classifier
-    job = _Job.of(classifier, paths, out, labels_key, asked, counts, ranks)
-    if not ranks.is_first:
-        return job.lend_hand(out)
-    job.say_what_is_kept()
-    with job.opened() as reference, said_on_interrupt(job.kept.folder):
-        with job.cached(reference) as (cache, columns):
-            job.check_unchanged()
-            fitted = job.fit(reference, cache, columns)
-        facts = job.facts(reference, cache)
-    classifier.model_ = fitted.model
-    classifier.manifest_ = describe_fit(job.plan.origin, job.plan.design, facts, fitted)
-    classifier.save(out, keep_cells=keep_cells)
-    job.kept.remove()
+    with claimed(out) if ranks.is_first else nullcontext():
+        job = _Job.of(classifier, paths, out, labels_key, asked, counts, ranks)
+        if not ranks.is_first:
+            return job.lend_hand(out)
+        job.say_what_is_kept()
+        with job.opened() as reference, said_on_interrupt(job.kept.folder):
+            with job.cached(reference) as (cache, columns):
+                job.check_unchanged()
+                fitted = job.fit(reference, cache, columns)
+            facts = job.facts(reference, cache)
+        classifier.model_ = fitted.model
+        classifier.manifest_ = describe_fit(job.plan.origin, job.plan.design, facts, fitted)
+        classifier.save(out, keep_cells=keep_cells)
+        job.kept.remove()
     ranks.tell(WRITTEN, str(out))
     ranks.disband()
     return classifier
@@ -199,7 +201,6 @@ class _Job:
         for path in paths:
             open_cells(path, genes_in=asked.genes_in)  # which says what is wrong with it
         identities = [identity_of(path) for path in paths]
-        by_name = isinstance(classifier.network, str)
         manifest = {
             "input": identities,
             "settings": {
@@ -207,7 +208,7 @@ class _Job:
                 "design": repr(plan.design),
                 "origin": repr(plan.origin),
                 # nothing tells whether a function of the caller's is the one it was
-                "network": "by name" if by_name else uuid4().hex,
+                "network": "by name" if isinstance(classifier.network, str) else uuid4().hex,
             },
             "version": version("cellclassifier"),
         }

@@ -7,7 +7,7 @@ over the network, a block that is named twice is the same, and work that ends ca
 
 import re
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +24,7 @@ from cellclassifier.classifier.block_annotator import Asked, BlockAnnotator
 from cellclassifier.classifier.estimator import CellTypeClassifier
 from cellclassifier.classifier.shifting import ShiftedPredictor
 from cellclassifier.data.streaming import KeptBlocks, by_rows, check_unchanged, open_cells
+from cellclassifier.data.streaming.kept import Bounds
 from cellclassifier.errors import ClusterError, InputError, MissingExtraError
 from cellclassifier.modelfile.model import write_model
 from cellclassifier.networks import Engine
@@ -54,8 +55,8 @@ class Job:
         The file, and what it was when the work began, see `identity_of`.
     asked
         Of the annotation; shift and depth are those that the client measured.
-    folder, step, n_cells
-        Where finished blocks are kept, of how many cells each, and of how many in all. The model
+    folder, mark
+        Where finished blocks are kept, and what they are marked by, see `KeptBlocks`. The model
         lies there, too.
     engine
         What runs the network.
@@ -66,8 +67,7 @@ class Job:
     before: tuple[tuple[str, str | int], ...]
     asked: Asked
     folder: Path
-    step: int
-    n_cells: int
+    mark: str
     engine: Engine
     version: str
 
@@ -86,8 +86,7 @@ class Job:
             tuple(before.items()),
             replace(asked, shift=shifted.shift, depth=shifted.depth or 1.0),
             kept.folder.absolute(),
-            kept.bounds[0][1],
-            kept.bounds[-1][1],
+            kept.mark,
             classifier.engine,
             version("cellclassifier"),
         )
@@ -97,15 +96,12 @@ class Job:
         """The file."""
         return Path(str(dict(self.before)["path"]))
 
-    @property
-    def kept(self) -> KeptBlocks:
-        """The finished blocks."""
-        starts = range(0, self.n_cells, self.step)
-        bounds = [(start, min(start + self.step, self.n_cells)) for start in starts]
-        return KeptBlocks(self.folder, bounds)
+    def kept(self, bounds: Bounds) -> KeptBlocks:
+        """Return some of the blocks, by their first and last cells."""
+        return KeptBlocks(self.folder, bounds, self.mark)
 
 
-def named_on_dask(address: str, job: Job, missing: Sequence[int]) -> Iterator[int]:
+def named_on_dask(address: str, job: Job, missing: Bounds) -> Generator[int]:
     """Have blocks named by a cluster; yield how many cells each finished part has.
 
     Parameters
@@ -116,7 +112,7 @@ def named_on_dask(address: str, job: Job, missing: Sequence[int]) -> Iterator[in
     job
         What is to be done.
     missing
-        The numbers of the blocks.
+        The first and last cell, not included, of each block.
 
     Raises
     ------
@@ -253,7 +249,7 @@ def _gone(address: str) -> ClusterError:
     )
 
 
-def name_part(numbers: Sequence[int], job: Job) -> int:
+def name_part(bounds: Bounds, job: Job) -> int:
     """Name some blocks and keep them; return how many cells they have. Runs in a worker.
 
     Raises
@@ -265,8 +261,9 @@ def name_part(numbers: Sequence[int], job: Job) -> int:
     """
     with _PREPARING:
         worker = _prepared(job)
+    kept = job.kept(bounds)
     with threadpool_limits(1, user_api="blas"):
-        return sum(worker.annotator.keep(worker.kept, number) for number in numbers)
+        return sum(worker.annotator.keep(kept, number) for number in range(len(bounds)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,7 +271,6 @@ class _Worker:
     """A job, in the process of a worker."""
 
     annotator: BlockAnnotator
-    kept: KeptBlocks
     turned: ExitStack
 
 
@@ -297,4 +293,4 @@ def _prepared(job: Job) -> _Worker:
     cells = open_cells(job.cells, genes_in=job.asked.genes_in)
     layer = job.asked.counts_arguments.get("layer")
     by_row = turned.enter_context(by_rows(cells, layer, job.folder))
-    return _Worker(BlockAnnotator.of(classifier, by_row, job.asked), job.kept, turned)
+    return _Worker(BlockAnnotator.of(classifier, by_row, job.asked), turned)

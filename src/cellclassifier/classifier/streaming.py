@@ -1,8 +1,8 @@
 """Cells named block by block, from a file to a file."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,6 @@ from cellclassifier.classifier.account import describe_model
 from cellclassifier.classifier.block_annotator import Asked, BlockAnnotator, WhenKept
 from cellclassifier.classifier.estimator import CellTypeClassifier
 from cellclassifier.classifier.on_dask import Job, named_on_dask
-from cellclassifier.classifier.sampling import sample_runs
 from cellclassifier.classifier.streaming_progress import CellsWatcher, watch_no_cells
 from cellclassifier.classifier.trusting import TrustSettings
 from cellclassifier.classifier.voters import check_voters, with_votes
@@ -34,24 +33,31 @@ from cellclassifier.data.streaming import (
     FileAnnotation,
     GatheredCells,
     KeptBlocks,
+    Looks,
     Results,
     RowSums,
     by_rows,
     check_unchanged,
     choose_output,
+    claimed,
     finish_changes,
     identity_of,
     map_ahead,
+    may_be_same,
     old_objects_set_aside,
     open_cells,
     provenance_of,
+    sum_of_sample,
 )
+from cellclassifier.data.streaming.changes import INPUT
 from cellclassifier.data.streaming.gathering import LIKELIEST
-from cellclassifier.data.streaming.kept import INPUT
 from cellclassifier.errors import FileFormatError, InputError, InputWarning, OutputError
+from cellclassifier.files import wants_room
 from cellclassifier.predictions import Predictions
 
 BLOCK_CELLS = 2048
+# of what is kept of work that was ended
+FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,24 +167,25 @@ def annotate_file(
     streaming, path = streaming or Streaming(), Path(path)
     target = path if out is None else Path(out)
     output = choose_output(None if out is None else target)
-    finish_changes(path)
-    cells = open_cells(path, genes_in=genes_in)
-    output.check(cells)
-    check_voters(vote, cells.table)
-    before = identity_of(path)
     trust, of_counts = trust or TrustSettings(), tuple(counts.items())
     asked = Asked(genes_in, map_orthologs, shift, trust, of_counts, depth)
-    folder = target.absolute().parent
-    # what is to be changed may still be open, by cells that nobody has any more
-    with (
-        nullcontext() if out is None else old_objects_set_aside(),
-        by_rows(cells, counts.get("layer"), folder) as cells,
-    ):
+    if out is None and not path.exists():
+        open_cells(path)  # which says so
+    with ExitStack() as stack:
+        folder = stack.enter_context(claimed(target))
+        finish_changes(path)
+        cells = open_cells(path, genes_in=genes_in)
+        output.check(cells)
+        check_voters(vote, cells.table)
+        before = identity_of(path)
+        if out is not None:
+            # what is to be changed may still be open, by cells that nobody has any more
+            stack.enter_context(old_objects_set_aside())
+        cells = stack.enter_context(by_rows(cells, counts.get("layer"), folder))
         annotator = BlockAnnotator.of(classifier, cells, asked)
-        settings = {**asked.to_json(), "block_cells": streaming.step}
-        sums = RowSums(annotator.settled, annotator.sample, sample_runs(cells.n_cells))
-        manifest = _manifest(classifier, before, settings)
-        kept = _begin(target, manifest, streaming.bounds(cells.n_cells), sums)
+        sums = RowSums(annotator.settled, before)
+        manifest = _manifest(classifier, before, annotator, asked)
+        kept = _begin(folder, manifest, streaming.bounds(cells.n_cells), sums)
         named = annotator(annotator.sample, n_cores())
         advice = annotator.advice_on(named)
         model = describe_model(classifier.check_fitted())
@@ -193,32 +200,38 @@ def annotate_file(
                 parts = _named_here(annotator, kept, streaming.n_threads, told)
             else:
                 job = Job.of(classifier, asked, annotator.shifted, kept, before)
-                parts = named_on_dask(streaming.dask, job, kept.missing())
-            with _of_one_file(path, before, kept, sums):
-                _watch(parts, kept, streaming.watch)
+                missing = [kept.bounds[number] for number in kept.missing()]
+                parts = named_on_dask(streaming.dask, job, missing)
+            # what threads are at when it ends is kept before the folder is let go of
+            with _of_one_file(path, before, kept, sums), closing(parts):
+                _watch(parts, kept, streaming.watch, Looks(path, before))
                 results, said = with_votes(results, vote, annotator.view, annotator.settled)
             writing.finish(results)
         return replace(_end(target, named, annotator, gathered, advice), vote=said)
 
 
 def _manifest(
-    classifier: CellTypeClassifier, before: Mapping[str, str | int], settings: Mapping[str, Any]
+    classifier: CellTypeClassifier,
+    before: Mapping[str, str | int],
+    annotator: BlockAnnotator,
+    asked: Asked,
 ) -> Mapping[str, Any]:
     """Return what blocks are made of, and with."""
     return {
+        "format": FORMAT,
         INPUT: before,
+        "sample": sum_of_sample(annotator.settled, annotator.sample),
         # a model that is not in a file is never the same again
         "model": classifier.check_fitted().sha256 or f"not saved, {uuid4().hex}",
-        "settings": settings,
+        "settings": asked.to_json(),
         "version": version("cellclassifier"),
     }
 
 
 def _begin(
-    target: Path, manifest: Mapping[str, Any], bounds: list[tuple[int, int]], sums: RowSums
+    folder: Path, manifest: Mapping[str, Any], bounds: list[tuple[int, int]], sums: RowSums
 ) -> KeptBlocks:
     """Return the blocks that are kept from an earlier call of the same kind, or none."""
-    folder = target.with_name(f"{target.name}.partial")
     kept, note = KeptBlocks.begin(folder, manifest, bounds, sums.retain)
     if note:
         warnings.warn(f"began anew, not where '{folder}' ends: {note}", InputWarning, 3)
@@ -253,13 +266,14 @@ def _end(
     return annotation
 
 
-def _watch(parts: Iterator[int], kept: KeptBlocks, watch: CellsWatcher) -> None:
+def _watch(parts: Iterator[int], kept: KeptBlocks, watch: CellsWatcher, looks: Looks) -> None:
     """Have all parts of the work done, which tell how many cells each had."""
     n_done, n_cells = kept.n_cells_done(kept.missing()), kept.n_cells_done([])
     watch(n_done, n_cells)
     for n_named in parts:
         n_done += n_named
         watch(n_done, n_cells)
+        looks.look()
 
 
 def _named_here(
@@ -267,7 +281,7 @@ def _named_here(
     kept: KeptBlocks,
     n_threads: int | None,
     told: Sequence[WhenKept],
-) -> Iterator[int]:
+) -> Generator[int]:
     """Name the blocks that are not kept yet, several at once, and tell of each."""
 
     def name(number: int) -> int:
@@ -294,8 +308,9 @@ def _kept_on_failure(kept: KeptBlocks) -> Iterator[None]:
         if kept.is_empty():
             kept.remove()
             raise
+        room = "make room and " if wants_room(error) else ""
         raise OutputError(
-            f"{error}. {kept.told()}: make room and run the same command again, and it goes on"
+            f"{error}. {kept.told()}: {room}run the same command again, and it goes on"
         ) from error
     except BaseException:
         kept.remove_if_empty()
@@ -325,8 +340,13 @@ def _of_one_file(
 
 
 def _check_unchanged(path: Path, before: Mapping[str, str | int], kept: KeptBlocks) -> None:
+    """Refuse a file that changed; what was done stays where it may be the same file."""
     try:
         check_unchanged(path, before)
-    except InputError:
-        kept.remove()  # blocks of two files
-        raise
+    except InputError as error:
+        is_other = path.exists() and not may_be_same(before, identity_of(path))
+        if kept.is_empty() or is_other:
+            kept.remove()  # blocks of two files
+            raise
+        kept.doubt()
+        raise InputError(f"{error}. {kept.told()}: those of the same counts stay") from error

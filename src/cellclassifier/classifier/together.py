@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cellclassifier.classifier.storage import Storage, choose_storage
-from cellclassifier.data.streaming.kept import MANIFEST
+from cellclassifier.data.streaming.claim import MANIFEST
 from cellclassifier.errors import ClusterError, InputError
 from cellclassifier.training import Ranks
 

@@ -11,11 +11,13 @@ from cyclopts import App, CycloptsError
 
 from cellclassifier.cli.launching import ARGUMENTS
 from cellclassifier.cli.seat import TRACEBACK, watched
+from cellclassifier.cli.signals import interrupted_by_sigterm
 from cellclassifier.errors import CellClassifierError, InputWarning
 
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
+TERMINATED = 143
 
 # how many new objects, and times of the younger generation, make Python look for garbage: importing
 # makes a million objects, none of them garbage, among which it would look half a second long
@@ -81,15 +83,17 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     warnings.showwarning = _show_warning
     gc.set_threshold(*RARELY)
     ARGUMENTS.set(sys.argv[1:] if arguments is None else arguments)
+    terminated: list[int] = []
     try:
-        with watched():
+        with watched(), interrupted_by_sigterm(terminated):
             build_app()(arguments)
     except CellClassifierError as error:
         _fail(str(error), FAILED)
     except CycloptsError as error:
         _fail(f"{error} (cellclassifier --help lists the options)", MISUSED)
     except KeyboardInterrupt as interrupt:
-        _fail(str(interrupt) or "interrupted; nothing was written", INTERRUPTED)
+        status = TERMINATED if terminated else INTERRUPTED
+        _fail(str(interrupt) or "interrupted; nothing was written", status)
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from cellclassifier.data.annotations import PROBABILITIES_KEY
 from cellclassifier.data.streaming.kept import Arrays, KeptBlocks
+from cellclassifier.data.streaming.repairs import MADE_OF
 
 # of each cell the code of the most probable type, int16, whatever its label is
 LIKELIEST = "likeliest"
@@ -41,5 +42,6 @@ class GatheredCells:
 
 def _small(arrays: Arrays) -> Arrays:
     likeliest = arrays[PROBABILITIES_KEY].argmax(axis=1).astype(np.int16)
-    others = {key: values for key, values in arrays.items() if key != PROBABILITIES_KEY}
+    left_out = (PROBABILITIES_KEY, MADE_OF)
+    others = {key: values for key, values in arrays.items() if key not in left_out}
     return {**others, LIKELIEST: likeliest}

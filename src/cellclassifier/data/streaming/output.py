@@ -25,9 +25,7 @@ from cellclassifier.data.streaming.lists import ListWriter, check_list, is_list
 from cellclassifier.data.streaming.stored import StoredCells
 from cellclassifier.data.streaming.writing import Options
 from cellclassifier.errors import FileFormatError, InputError
-from cellclassifier.files import check_writable, replacing
-
-STORE = ".zarr"
+from cellclassifier.files import STORE, check_writable, partial_folder, replacing
 
 
 def _wait(number: int, arrays: Arrays) -> None:
@@ -86,22 +84,20 @@ class ListOutput(Output):
     @contextmanager
     def begun(self, cells: StoredCells, results: Results | None = None) -> Iterator[Writing]:
         """Write the table among the kept blocks, with which it goes if the work is ended."""
-        with replacing(self.path) as temporary, ExitStack() as stack:
+        place = partial_folder(self.path) / f"table{self.path.suffix}"
+        with replacing(self.path, place), ExitStack() as stack:
 
-            def begin(known: Results) -> tuple[ListWriter, Path]:
-                place = known.kept.folder / f"table{self.path.suffix}"
+            def begin(known: Results) -> ListWriter:
                 writer = ListWriter.begin(place, cells, known)
                 stack.callback(writer.table.close)
-                return writer, place
+                return writer
 
             ahead = None if results is None else begin(results)
 
             def finish(known: Results) -> None:
-                writer, place = ahead or begin(known)
-                writer.finish()
-                place.replace(temporary)
+                (ahead or begin(known)).finish()
 
-            yield Writing(finish) if ahead is None else Writing(finish, ahead[0].add)
+            yield Writing(finish) if ahead is None else Writing(finish, ahead.add)
 
 
 class InPlace(Output):
@@ -135,14 +131,15 @@ class CopyOutput(Output):
 
     @contextmanager
     def begun(self, cells: StoredCells, results: Results | None = None) -> Iterator[Writing]:
-        """Copy the file meanwhile."""
+        """Copy the file meanwhile, to among the kept blocks, with which it goes."""
         del results
         check_not_in_use(self.path)
         is_store = self.path.suffix == STORE
         is_alike = cells.root is not None and isinstance(cells.root, zarr.Group) == is_store
-        if is_alike:
-            check_room(cells.path, self.path)
-        with replacing(self.path) as temporary:
+        place = partial_folder(self.path) / f"copy{self.path.suffix}"
+        with replacing(self.path, place) as temporary:
+            if is_alike:
+                check_room(cells.path, self.path)
             if not is_alike:
                 yield Writing(lambda known: _write_anew(temporary, cells, known))
                 return
