@@ -10,9 +10,9 @@ from cellclassifier.data.streaming.annotation import FileAnnotation
 from cellclassifier.data.streaming.collecting import old_objects_set_aside
 from cellclassifier.data.streaming.columns import to_arrays
 from cellclassifier.data.streaming.filling import Results, provenance_of
+from cellclassifier.data.streaming.finishing import finish_changes
 from cellclassifier.data.streaming.gathering import GatheredCells
 from cellclassifier.data.streaming.identity import check_unchanged, identity_of
-from cellclassifier.data.streaming.in_place import finish_changes
 from cellclassifier.data.streaming.kept import Arrays, KeptBlocks
 from cellclassifier.data.streaming.output import Output, check_output, choose_output
 from cellclassifier.data.streaming.repairs import RowSums
