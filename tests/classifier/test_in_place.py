@@ -172,6 +172,38 @@ def test_a_full_disk_leaves_the_file_as_it_was_and_the_work_goes_on(
     check_goes_on(classifier, cells, path)
 
 
+def test_what_others_left_beyond_the_end_of_a_file_does_no_harm(
+    classifier, cells, tmp_path, monkeypatch
+):
+    path = write(cells, tmp_path / "cells.h5ad")
+    with path.open("ab") as file:
+        file.write(b"x" * 10_000)
+    before = path.stat()
+    with monkeypatch.context() as patch:
+        patch.setattr(patching, "write_at", full_beyond(3_000))
+        with pytest.raises(OutputError, match="No space left"):
+            annotate_file(classifier, path, None, streaming=in_blocks_of(50))
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    check_goes_on(classifier, cells, path)
+
+
+def test_a_full_disk_leaves_a_store_as_it_was(classifier, cells, tmp_path, monkeypatch):
+    path = write(cells, tmp_path / "cells.zarr")
+    before = files_of(path)
+
+    def full(*_):
+        raise FULL
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cellclassifier.data.streaming.filling.new_array", full)
+        with pytest.raises(OutputError, match="which is as it was: No space left"):
+            annotate_file(classifier, path, None, streaming=in_blocks_of(50))
+    assert files_of(path) == before
+    assert names_in(tmp_path) == ["cells.zarr", "cells.zarr.partial"]
+    check_goes_on(classifier, cells, path)
+
+
 def check_goes_on(classifier, cells, path):
     done = []
     streaming = in_blocks_of(50, watch=lambda *n: done.append(n))

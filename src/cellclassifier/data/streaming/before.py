@@ -72,7 +72,7 @@ class Before:
             file.truncate(self.n_bytes)
         with suppress(OSError):  # another user's, of which only he may set the time
             facts = os.fstat(file.fileno())
-            os.utime(file.fileno(), ns=(facts.st_atime_ns, self.changed_ns))
+            os.utime(file.name, ns=(facts.st_atime_ns, self.changed_ns))
 
 
 def notes_of(path: Path) -> Path:

@@ -10,7 +10,7 @@ import os
 import shutil
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -99,7 +99,7 @@ class LastStep:
         """Whether a file is the one this was written down for, perhaps with a part of it done."""
         if os.fstat(file.fileno()).st_size != self.n_bytes:
             return False
-        pages = self._pages()
+        pages = list(self._pages())
         now = _sums(file, self.offsets.tolist(), [len(page) for page in pages])
         after = _as_rows([_sum(page) for page in pages])
         is_known = (now == self.before).all(axis=1) | (now == after).all(axis=1)
@@ -112,9 +112,9 @@ class LastStep:
             write_at(file, place, memoryview(page))
         os.fsync(file.fileno())
 
-    def _pages(self) -> list[bytes]:
-        n_pages = len(self.offsets)
-        return [self.pages[k * PAGE : (k + 1) * PAGE].tobytes() for k in range(n_pages)]
+    def _pages(self) -> Iterator[bytes]:
+        for number in range(len(self.offsets)):
+            yield self.pages[number * PAGE : (number + 1) * PAGE].tobytes()
 
 
 ARRAYS = ("offsets", "pages", "before", "spots", "spot_sums")

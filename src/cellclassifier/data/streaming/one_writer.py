@@ -1,7 +1,7 @@
 """One command at a time writes into a file, and a second one is told so."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cellclassifier.data.formats.cut_off import beside
@@ -34,5 +34,6 @@ def only_writer(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        place.unlink(missing_ok=True)
+        with suppress(OSError):  # of systems where nobody removes what is open
+            place.unlink()
         lock.release()
