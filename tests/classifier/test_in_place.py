@@ -11,9 +11,16 @@ from streamed_cells import check_same, drawn, in_blocks_of, write
 
 from cellclassifier import read_cells
 from cellclassifier.classifier.streaming import annotate_file
-from cellclassifier.data.streaming import finish_changes, in_place, in_store, open_cells, patching
+from cellclassifier.data.streaming import (
+    finish_changes,
+    in_place,
+    in_store,
+    last_step,
+    open_cells,
+    patching,
+)
 from cellclassifier.data.streaming.before import Before
-from cellclassifier.errors import InputWarning, OutputError
+from cellclassifier.errors import FileFormatError, InputWarning, OutputError
 
 KINDS = pytest.mark.parametrize("kind", [".h5ad", ".zarr"])
 FULL = OSError(28, "No space left on device")
@@ -68,22 +75,29 @@ def test_a_last_step_that_was_cut_off_is_finished(
     assert names_in(tmp_path) in ([path.name], [path.name, "named.csv"])
 
 
-def test_a_last_step_that_was_half_done_is_finished(classifier, cells, tmp_path, monkeypatch):
-    path = write(cells, tmp_path / "cells.h5ad")
-    left = [2]
+@KINDS
+def test_a_last_step_that_was_half_done_is_finished(classifier, cells, tmp_path, monkeypatch, kind):
+    path = write(cells, tmp_path / f"cells{kind}")
+    annotate_file(classifier, path, None, shift=0.0)  # nodes that have to go
+    left, write_at, move = [3], last_step.write_at, in_store._move
 
-    def write_two(file, place, content):
-        left[0] -= 1
-        if left[0] < 0:
-            raise Killed
-        os.pwrite(file.fileno(), content, place)
+    def some(do):
+        def counted(*arguments):
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+            do(*arguments)
+
+        return counted
 
     with monkeypatch.context() as patch:
-        patch.setattr("cellclassifier.data.streaming.last_step.write_at", write_two)
+        patch.setattr(last_step, "write_at", some(write_at))
+        patch.setattr(in_store, "_move", some(move))
         with pytest.raises(Killed):
             annotate_file(classifier, path, None)
     with pytest.warns(InputWarning, match="finished writing"):
-        check_same(path, classifier.classify(cells))
+        read_cells(path)
+    check_same(path, classifier.classify(cells))
 
 
 @KINDS
@@ -124,20 +138,32 @@ def test_a_last_step_is_not_done_to_a_file_of_that_size_with_other_pages(
     assert path.read_bytes() == before
 
 
-def test_a_last_step_that_fails_says_who_finishes_it(classifier, cells, tmp_path, monkeypatch):
-    path = write(cells, tmp_path / "cells.h5ad")
+@KINDS
+def test_a_last_step_that_fails_says_who_finishes_it(
+    classifier, cells, tmp_path, monkeypatch, kind
+):
+    path = write(cells, tmp_path / f"cells{kind}")
 
     def full(*_):
         raise FULL
 
     with monkeypatch.context() as patch:
-        patch.setattr("cellclassifier.data.streaming.last_step.write_at", full)
+        patch.setattr(last_step, "write_at", full)
+        patch.setattr(in_store, "_move", full)
         with pytest.raises(OutputError, match=r"was cut off \(No space.*the next command"):
             annotate_file(classifier, path, None)
         with pytest.raises(OutputError, match=r"cannot be finished now: No space left"):
             read_cells(path)
     with pytest.warns(InputWarning, match="finished writing"):
         check_same(path, classifier.classify(cells))
+
+
+def test_notes_of_a_file_that_is_gone_disturb_nobody(classifier, cells, tmp_path, monkeypatch):
+    path = write(cells, tmp_path / "cells.h5ad")
+    cut_off_in_the_last_step(classifier, path, monkeypatch)
+    path.unlink()
+    with pytest.raises(FileFormatError, match="there is no file"):
+        annotate_file(classifier, path, tmp_path / "named.csv")
 
 
 # --- before the last step

@@ -18,7 +18,12 @@ from cellclassifier.data.streaming.filling import (
     list_columns,
     mapping,
 )
-from cellclassifier.data.streaming.last_step import not_applied, set_aside
+from cellclassifier.data.streaming.last_step import (
+    cannot_finish,
+    cut_off,
+    not_applied,
+    set_aside,
+)
 from cellclassifier.data.streaming.one_writer import only_writer
 from cellclassifier.errors import InputWarning
 
@@ -60,7 +65,10 @@ def fill_store(path: Path, results: Results, check: Callable[[], None]) -> None:
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
             raise
-        _move_all(path, noted)
+        try:
+            _move_all(path, noted)
+        except OSError as error:
+            raise cut_off(path, error) from error
 
 
 def finish_store(path: Path) -> None:
@@ -69,9 +77,11 @@ def finish_store(path: Path) -> None:
     Raises
     ------
     OutputError
-        Another command writes into it.
+        Another command writes into it, or it cannot be finished.
     """
-    if _new_folder(path).exists():
+    new = _new_folder(path)
+    # what is not whole disturbs nobody who may not write there
+    if (new / IS_WHOLE).exists() or (new.exists() and os.access(new.parent, os.W_OK)):
         with only_writer(path):
             _finish_alone(path)
 
@@ -81,12 +91,15 @@ def _finish_alone(path: Path) -> None:
     if not (new / IS_WHOLE).exists():
         shutil.rmtree(new, ignore_errors=True)
         return
-    noted = json.loads((new / IS_WHOLE).read_text(encoding="utf-8"))
-    if isinstance(noted, dict) and noted["others"] == _others(path, noted["nodes"]):
-        _move_all(path, noted)
-        told = f"finished writing annotations into '{path}', which had been cut off"
-    else:
-        told = not_applied(path, set_aside(new))
+    try:
+        noted = json.loads((new / IS_WHOLE).read_text(encoding="utf-8"))
+        if isinstance(noted, dict) and noted["others"] == _others(path, noted["nodes"]):
+            _move_all(path, noted)
+            told = f"finished writing annotations into '{path}', which had been cut off"
+        else:
+            told = not_applied(path, set_aside(new))
+    except OSError as error:
+        raise cannot_finish(path, error) from error
     warnings.warn(told, InputWarning, 3)
 
 

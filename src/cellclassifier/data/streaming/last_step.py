@@ -144,11 +144,24 @@ def finish_last_step(path: Path) -> None:
             else:
                 told = not_applied(path, set_aside(notes))
     except OSError as error:
-        raise OutputError(
-            f"the last step of writing annotations into '{path}' was cut off, and it cannot be "
-            f"finished now: {error.strerror or error}"
-        ) from error
+        raise cannot_finish(path, error) from error
     warnings.warn(told, InputWarning, 3)
+
+
+def cut_off(path: Path, error: OSError) -> OutputError:
+    """Return what is said where the last step fails."""
+    return OutputError(
+        f"the last step of writing into '{path}' was cut off ({error.strerror or error}): the next "
+        "command that reads it finishes it"
+    )
+
+
+def cannot_finish(path: Path, error: OSError) -> OutputError:
+    """Return what is said where it fails again."""
+    return OutputError(
+        f"the last step of writing annotations into '{path}' was cut off, and it cannot be "
+        f"finished now: {error.strerror or error}"
+    )
 
 
 def set_aside(notes: Path) -> Path:

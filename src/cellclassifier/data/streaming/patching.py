@@ -11,10 +11,9 @@ from cellclassifier.data.streaming import before as begun
 from cellclassifier.data.streaming import last_step
 from cellclassifier.data.streaming.before import Before
 from cellclassifier.data.streaming.bytes_at import read_at, write_at
-from cellclassifier.data.streaming.last_step import LastStep, finish_last_step
+from cellclassifier.data.streaming.last_step import LastStep, cut_off, finish_last_step
 from cellclassifier.data.streaming.one_writer import only_writer
 from cellclassifier.data.streaming.pages import Pages
-from cellclassifier.errors import OutputError
 
 
 class PatchedFile(io.RawIOBase):
@@ -164,6 +163,8 @@ def finish_patches(path: Path) -> None:
     OutputError
         Another command writes into it, or it cannot be finished.
     """
+    if not path.exists():
+        return
     # what lies beyond the end of a file disturbs nobody who may not write there
     is_begun = begun.notes_of(path).exists() and os.access(path.resolve().parent, os.W_OK)
     if is_begun or last_step.notes_of(path).exists():
@@ -172,24 +173,26 @@ def finish_patches(path: Path) -> None:
 
 
 def _finish_alone(path: Path) -> None:
-    before = Before.noted(path)
     if last_step.notes_of(path).exists():
         finish_last_step(path)
-    elif before is not None:
+    else:
+        _take_back(path)
+    begun.notes_of(path).unlink(missing_ok=True)
+
+
+def _take_back(path: Path) -> None:
+    before = Before.noted(path)
+    if before is not None and os.access(path, os.W_OK):
         with path.open("r+b", buffering=0) as file:
             if before.is_longer_now(file):
                 before.put_back(file)
-    begun.notes_of(path).unlink(missing_ok=True)
 
 
 def _carry_out(step: LastStep, path: Path, file: IO[bytes]) -> None:
     try:
         step.carry_out(file)
     except OSError as error:
-        raise OutputError(
-            f"the last step of writing into '{path}' was cut off ({error.strerror or error}): the "
-            "next command that reads it finishes it"
-        ) from error
+        raise cut_off(path, error) from error
     with suppress(OSError):
         begun.notes_of(path).unlink(missing_ok=True)
     last_step.notes_of(path).unlink()
