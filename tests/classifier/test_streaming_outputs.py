@@ -12,7 +12,6 @@ from streamed_cells import KEY, check_same, in_blocks_of, write
 
 from cellclassifier import read_cells
 from cellclassifier.classifier.streaming import annotate_file
-from cellclassifier.data.streaming import patching
 from cellclassifier.errors import InputError
 from cellclassifier.predictions import STATUSES
 
@@ -77,15 +76,6 @@ def test_an_earlier_vote_goes(classifier, cells, tmp_path, kind, out):
     assert "predicted_cell_type_vote" not in with_obs
 
 
-def test_into_the_file_itself_or_not_at_all(classifier, cells, tmp_path, monkeypatch):
-    path = write(cells, tmp_path / "cells.h5ad")
-    before = path.read_bytes()
-    monkeypatch.setattr(patching.PatchedFile, "commit", lambda _: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        annotate_file(classifier, path, None)
-    assert path.read_bytes() == before
-
-
 def test_cells_that_were_read_and_dropped_do_not_hide_what_is_written(classifier, cells, tmp_path):
     path = write(cells, tmp_path / "cells.h5ad")
     expected = classifier.classify(cells)
@@ -96,18 +86,6 @@ def test_cells_that_were_read_and_dropped_do_not_hide_what_is_written(classifier
         check_same(path, expected)
     finally:
         gc.enable()
-
-
-def test_a_change_of_the_file_that_was_cut_off_is_finished(
-    classifier, cells, tmp_path, monkeypatch
-):
-    path = write(cells, tmp_path / "cells.h5ad")
-    with monkeypatch.context() as patch:
-        patch.setattr(patching, "_carry_out", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            annotate_file(classifier, path, None)
-    annotate_file(classifier, path, tmp_path / "named.h5ad")
-    check_same(path, classifier.classify(cells))
 
 
 def test_nothing_can_be_written_into_other_kinds(classifier, cells, tmp_path):

@@ -10,6 +10,7 @@ import anndata as ad
 import h5py
 from scipy import sparse
 
+from cellclassifier.data.formats.cut_off import is_cut_off
 from cellclassifier.data.formats.h5ad import open_hdf5, read_h5ad
 from cellclassifier.data.formats.loom import is_loom, read_loom
 from cellclassifier.data.formats.matlab import read_mat
@@ -52,6 +53,9 @@ def read_cells(path: str | Path, *, genes_in: GenesIn | None = None) -> ad.AnnDa
     these rows only. ``cells.to_memory()`` or ``cells.copy()`` reads all, and is what scanpy's
     functions need.
 
+    Where ``annotate --in-place`` was ended in the midst of its last step, without which a file may
+    be broken, that step is finished first.
+
     Parameters
     ----------
     path
@@ -74,6 +78,8 @@ def read_cells(path: str | Path, *, genes_in: GenesIn | None = None) -> ad.AnnDa
         There is no such file, it is of another kind, or it is broken.
     InputError
         `genes_in` is another word, or given for a file that itself says where its genes are.
+    OutputError
+        The last step of writing into it was cut off, and cannot be finished.
     MissingExtraError
         It is an ``.rds`` file, and the extra that reads these is not installed.
 
@@ -89,6 +95,10 @@ def read_cells(path: str | Path, *, genes_in: GenesIn | None = None) -> ad.AnnDa
     path = Path(path)
     if not path.exists():
         raise FileFormatError(f"there is no file '{path}'; the folder seen from is '{Path.cwd()}'")
+    if is_cut_off(path):
+        from cellclassifier.data.streaming.finishing import finish_cut_off  # reads cells, too
+
+        finish_cut_off(path)
     with warnings.catch_warnings():
         # cells are told apart by their place, and columns of one gene are added
         warnings.filterwarnings("ignore", TWICE, UserWarning)

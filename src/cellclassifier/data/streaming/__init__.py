@@ -11,9 +11,9 @@ from cellclassifier.data.streaming.claim import claimed
 from cellclassifier.data.streaming.collecting import old_objects_set_aside
 from cellclassifier.data.streaming.columns import to_arrays
 from cellclassifier.data.streaming.filling import Results, provenance_of
+from cellclassifier.data.streaming.finishing import finish_changes
 from cellclassifier.data.streaming.gathering import GatheredCells
 from cellclassifier.data.streaming.identity import Looks, check_unchanged, identity_of, may_be_same
-from cellclassifier.data.streaming.in_place import finish_changes
 from cellclassifier.data.streaming.kept import Arrays, KeptBlocks
 from cellclassifier.data.streaming.output import Output, check_output, choose_output
 from cellclassifier.data.streaming.repairs import RowSums, sum_of, sum_of_sample

@@ -1,6 +1,6 @@
 """Predictions into a file of AnnData, block by block: `write_predictions` for what is on disk."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,24 +51,39 @@ class Results:
     further: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _go_on() -> None:
+    """Ask nothing."""
+
+
 def provenance_of(predictions: Predictions, model: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is said of predictions as a whole, for ``uns["cellclassifier"]``."""
     return {**model, **said_of_all(predictions)}
 
 
-def fill(root: Group, results: Results) -> None:
-    """Write the keys that `write_predictions` writes; older ones of the same name are replaced."""
-    list_columns(root["obs"], fill_slots(root, results))
+def fill(root: Group, results: Results, check: Callable[[], None] = _go_on) -> None:
+    """Write the keys that `write_predictions` writes; older ones of the same name are replaced.
+
+    Parameters
+    ----------
+    root
+        Of AnnData.
+    results
+        What there is to write.
+    check
+        Called again and again; raises where it should end.
+    """
+    list_columns(root["obs"], fill_slots(root, results, check))
 
 
-def fill_slots(root: Group, results: Results) -> list[str]:
+def fill_slots(root: Group, results: Results, check: Callable[[], None] = _go_on) -> list[str]:
     """Write into the slots of a group, and return the columns that the table has to list."""
     options = _options_like(root)
     columns = {**whole_columns(results.kept, results.label_space), **results.further}
     obs = mapping(root, "obs")
     for key, values in columns.items():
         write_elem(obs, key, values, dataset_kwargs=options)
-    _fill_probabilities(mapping(root, "obsm"), results.kept, options)
+        check()
+    _fill_probabilities(mapping(root, "obsm"), results.kept, options, check)
     write_elem(mapping(root, "uns"), PROVENANCE_KEY, dict(results.provenance))
     return list(columns)
 
@@ -83,7 +98,9 @@ def list_columns(table: Group, keys: Sequence[str]) -> None:
         del table[name]
 
 
-def _fill_probabilities(obsm: Group, kept: KeptBlocks, options: Options) -> None:
+def _fill_probabilities(
+    obsm: Group, kept: KeptBlocks, options: Options, check: Callable[[], None]
+) -> None:
     n_cells = kept.bounds[-1][1]
     if PROBABILITIES_KEY in obsm:
         del obsm[PROBABILITIES_KEY]
@@ -95,6 +112,7 @@ def _fill_probabilities(obsm: Group, kept: KeptBlocks, options: Options) -> None
             array = new_array(obsm, PROBABILITIES_KEY, shape, slab.dtype, options, chunks)
         array[start : start + len(slab)] = slab
         start += len(slab)
+        check()
 
 
 def slabs(blocks: Iterable[npt.NDArray[Any]], n_rows: int) -> Iterator[npt.NDArray[Any]]:

@@ -9,18 +9,23 @@ that leaves the old state; one after it is repaired by `finish_changes`, the nex
 import gc
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import h5py
 import zarr
 
 from cellclassifier.data.streaming.filling import Results, fill
-from cellclassifier.data.streaming.in_store import fill_store, finish_store
-from cellclassifier.data.streaming.patching import PatchedFile, finish_patches
+from cellclassifier.data.streaming.in_store import fill_store
+from cellclassifier.data.streaming.patching import patched
 from cellclassifier.data.streaming.stored import StoredCells
 from cellclassifier.errors import OutputError
+
+# what asks a command to end, and can wait
+REQUESTS = (signal.SIGINT, signal.SIGTERM)
 
 
 def fill_in_place(cells: StoredCells, results: Results) -> None:
@@ -35,47 +40,58 @@ def fill_in_place(cells: StoredCells, results: Results) -> None:
     """
     try:
         if isinstance(cells.root, zarr.Group):
-            with _uninterrupted():
-                fill_store(cells.path, results)
+            with _requests_waiting() as check:
+                fill_store(cells.path, results, check)
         elif cells.root is not None:
             cells.root.close()
             # AnnData and its slots hold each other: those read from the file and dropped keep it
             # open until they are collected, and HDF5 shows who opens it again what they had seen
             gc.collect()
-            _fill_file(cells.path, results)
+            with _requests_waiting() as check:
+                _fill_file(cells.path, results, check)
+    except OutputError:
+        raise
     except OSError as error:
         raise OutputError(
             f"cannot write into '{cells.path}', which is as it was: {error.strerror or error}"
         ) from error
 
 
-def finish_changes(path: Path) -> None:
-    """Carry out what was written down of changes to a file that were cut off, if there is any."""
-    if path.is_dir():
-        finish_store(path)
-    else:
-        finish_patches(path)
+def _fill_file(path: Path, results: Results, check: Callable[[], None]) -> None:
+    with patched(path) as changed:
 
+        def check_both() -> None:
+            check()
+            changed.check()
 
-def _fill_file(path: Path, results: Results) -> None:
-    with PatchedFile(path) as patched:
-        with h5py.File(patched, "r+") as file:
-            fill(file, results)
-        with _uninterrupted():
-            patched.commit()
+        with h5py.File(changed, "r+") as file:
+            fill(file, results, check_both)
+        check_both()
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def _requests_waiting() -> Iterator[Callable[[], None]]:
+    """Have Ctrl-C and the like wait until what is yielded is called; after that it is too late."""
     asked: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
+    handlers = _handlers()
+
+    def check() -> None:
+        while asked:
+            number = asked.pop()
+            handlers[number](number, None)
+
+    for number in handlers:
+        signal.signal(number, lambda number, _: asked.append(number))
     try:
-        yield
+        yield check
     finally:
-        signal.signal(signal.SIGINT, before)
-    if asked:
-        raise KeyboardInterrupt
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _handlers() -> dict[int, Callable[[int, FrameType | None], Any]]:
+    """Return what is called on requests, of what can be called; only the main thread is asked."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    handlers = {int(number): signal.getsignal(number) for number in REQUESTS}
+    return {number: handler for number, handler in handlers.items() if callable(handler)}

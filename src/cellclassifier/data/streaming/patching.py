@@ -2,71 +2,49 @@
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any
 
-import numpy as np
-import numpy.typing as npt
-
-PAGE = 4096
-# where HDF5's superblock says how much of the file counts, by its version
-END_AT = {0: 40, 1: 44, 2: 28, 3: 28}
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
+from cellclassifier.data.streaming import before as begun
+from cellclassifier.data.streaming import last_step
+from cellclassifier.data.streaming.before import Before
+from cellclassifier.data.streaming.bytes_at import read_at, write_at
+from cellclassifier.data.streaming.last_step import LastStep, cut_off, finish_last_step
+from cellclassifier.data.streaming.one_writer import only_writer
+from cellclassifier.data.streaming.pages import Pages
 
 
 class PatchedFile(io.RawIOBase):
     """A file of HDF5 to be changed, for h5py to open.
 
     What is written beyond the part that counts goes there at once, for nobody looks at it; changes
-    of that part are held in memory, page by page, until `commit` carries them out. Closed without
-    it, the file is what it was.
+    of that part are held in memory, page by page.
+
+    HDF5 calls these methods, and may crash where one of them raises. So the first error is kept for
+    `check`, and what could not be written is held in memory until the file is closed.
 
     Parameters
     ----------
-    path
-        Of the file.
+    file
+        Open for reading and writing, without a buffer.
+    old_end
+        How much of it counts.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: IO[bytes], old_end: int) -> None:
         super().__init__()
-        finish_patches(path)
-        self.path = path
-        self.file = path.open("r+b", buffering=0)
-        self.old_end = _end_that_counts(self.file)
-        self.end = self.old_end
+        self.file = file
+        self.old_end = self.end = old_end
         self.position = 0
-        self.pages: dict[int, bytearray] = {}
-        self.is_committed = False
+        self.patches, self.unwritten = Pages(0, old_end), Pages(old_end)
+        self.error: BaseException | None = None
 
-    def commit(self) -> None:
-        """Carry out the changes: written down first, so that an end in between can be repaired."""
-        os.fsync(self.file.fileno())
-        offsets = sorted(self.pages)
-        contents = np.frombuffer(
-            b"".join(bytes(self.pages[offset]) for offset in offsets), dtype=np.uint8
-        )
-        notes = _notes(self.path)
-        temporary = notes.with_name(f"{notes.name}.part.npz")
-        with temporary.open("wb") as stream:
-            np.savez(stream, offsets=np.array(offsets, dtype=np.int64), pages=contents)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(notes)
-        self.is_committed = True
-        finish_patches(self.path)
-
-    def close(self) -> None:
-        """Close the file; without `commit` it gets its old end again."""
-        if not self.closed:
-            try:
-                if not self.is_committed:
-                    self.file.truncate(self.old_end)
-            finally:
-                self.file.close()
-        super().close()
-
-    def __enter__(self) -> Self:
-        return self
+    def check(self) -> None:
+        """Raise the first error there was, if any."""
+        if self.error is not None:
+            raise self.error
 
     def readable(self) -> bool:
         """Say that it can be read."""
@@ -79,6 +57,9 @@ class PatchedFile(io.RawIOBase):
     def seekable(self) -> bool:
         """Say that any place of it can be."""
         return True
+
+    def flush(self) -> None:
+        """Do nothing: there is no buffer."""
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go somewhere."""
@@ -93,8 +74,9 @@ class PatchedFile(io.RawIOBase):
     def truncate(self, size: int | None = None) -> int:
         """Take `size` for the end."""
         self.end = self.position if size is None else size
-        if self.end > self.old_end:
-            self.file.truncate(self.end)
+        if self.end > self.old_end and self.error is None:
+            with self._error_kept():
+                self.file.truncate(self.end)
         return self.end
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401  (whatever holds bytes)
@@ -102,7 +84,9 @@ class PatchedFile(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         first, last = self.position, min(self.position + len(view), self.end)
         n_read = max(last - first, 0)
-        view[:n_read] = self._bytes(first, n_read)
+        view[:n_read] = bytes(n_read)
+        with self._error_kept():
+            view[:n_read] = self._bytes(first, n_read)
         self.position += n_read
         return n_read
 
@@ -111,78 +95,104 @@ class PatchedFile(io.RawIOBase):
         view = memoryview(data).cast("B")
         first = self.position
         n_old = min(max(self.old_end - first, 0), len(view))
-        for offset in range(first - first % PAGE, first + n_old, PAGE) if n_old else ():
-            # the last page ends where the old part does
-            n_bytes = min(PAGE, self.old_end - offset)
-            if offset not in self.pages:
-                self.pages[offset] = bytearray(self._bytes(offset, n_bytes))
-            page = self.pages[offset]
-            start, stop = max(offset, first), min(offset + n_bytes, first + n_old)
-            page[start - offset : stop - offset] = view[start - first : stop - first]
-        _write_at(self.file, first + n_old, view[n_old:])
+        with self._error_kept():
+            self.patches.write(first, view[:n_old], self._bytes)
+            self._write_new(first + n_old, view[n_old:])
         self.position += len(view)
         self.end = max(self.end, self.position)
         return len(view)
 
+    def _write_new(self, first: int, content: memoryview) -> None:
+        if self.error is None:
+            try:
+                write_at(self.file, first, content)
+            except OSError as error:
+                self.error = error
+        if self.error is not None:
+            self.unwritten.write(first, content, self._bytes)
+
+    @contextmanager
+    def _error_kept(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001  (`check` raises it)
+            self.error = self.error or error
+
     def _bytes(self, first: int, n_bytes: int) -> bytes:
-        content = bytearray(_read_at(self.file, first, n_bytes).ljust(n_bytes, b"\0"))
-        for offset in range(first - first % PAGE, first + n_bytes, PAGE):
-            page = self.pages.get(offset)
-            if page is not None:
-                start, stop = max(offset, first), min(offset + len(page), first + n_bytes)
-                if start < stop:
-                    content[start - first : stop - first] = page[start - offset : stop - offset]
+        content = bytearray(read_at(self.file, first, n_bytes).ljust(n_bytes, b"\0"))
+        self.patches.lay_over(first, content)
+        self.unwritten.lay_over(first, content)
         return bytes(content)
 
 
+@contextmanager
+def patched(path: Path) -> Iterator[PatchedFile]:
+    """Yield a file to be changed; it is changed where that ends well, and else is what it was.
+
+    Raises
+    ------
+    OSError
+        It cannot be written, or the disk is full.
+    OutputError
+        Another command writes into it, or it was cut off while it was changed.
+    """
+    with only_writer(path):
+        _finish_alone(path)
+        with path.open("r+b", buffering=0) as file:
+            before = Before.of(file)
+            try:
+                before.note(path)
+                changed = PatchedFile(file, before.end)
+                yield changed
+                changed.check()
+                os.fsync(file.fileno())
+                step = LastStep.of(file, changed.patches.changed)
+                step.note(path)
+            except BaseException:
+                before.put_back(file)
+                begun.notes_of(path).unlink(missing_ok=True)
+                raise
+            _carry_out(step, path, file)
+
+
 def finish_patches(path: Path) -> None:
-    """Carry out what was written down of the changes of a file, if there is any."""
-    notes = _notes(path)
-    if not notes.exists():
+    """Finish the last step of writing into a file, or take back what came before it, if any.
+
+    Raises
+    ------
+    OutputError
+        Another command writes into it, or it cannot be finished.
+    """
+    if not path.exists():
         return
-    with np.load(notes, allow_pickle=False) as arrays:
-        offsets, pages = arrays["offsets"], arrays["pages"]
-    _carry_out(path, offsets, pages)
-    notes.unlink()
+    # what lies beyond the end of a file disturbs nobody who may not write there
+    is_begun = begun.notes_of(path).exists() and os.access(path.resolve().parent, os.W_OK)
+    if is_begun or last_step.notes_of(path).exists():
+        with only_writer(path):
+            _finish_alone(path)
 
 
-def _carry_out(path: Path, offsets: npt.NDArray[np.int64], pages: npt.NDArray[np.uint8]) -> None:
-    with path.open("r+b", buffering=0) as file:
-        for number, offset in enumerate(offsets.tolist()):
-            _write_at(
-                file, offset, memoryview(pages[number * PAGE : (number + 1) * PAGE].tobytes())
-            )
-        os.fsync(file.fileno())
+def _finish_alone(path: Path) -> None:
+    if last_step.notes_of(path).exists():
+        finish_last_step(path)
+    else:
+        _take_back(path)
+    begun.notes_of(path).unlink(missing_ok=True)
 
 
-def _notes(path: Path) -> Path:
-    return path.with_name(f".{path.name}.changes")
+def _take_back(path: Path) -> None:
+    before = Before.noted(path)
+    if before is not None and os.access(path, os.W_OK):
+        with path.open("r+b", buffering=0) as file:
+            if before.is_longer_now(file):
+                before.put_back(file)
 
 
-def _end_that_counts(file: IO[bytes]) -> int:
-    """Return how much of an HDF5 file its superblock counts, if it says so as usual, or all."""
-    size = os.fstat(file.fileno()).st_size
-    head = _read_at(file, 0, 64)
-    if head[:8] != SIGNATURE or head[8] not in END_AT:
-        return size
-    n_address_bytes = head[13] if head[8] < 2 else head[9]
-    if n_address_bytes != 8:
-        return size
-    end = int.from_bytes(head[END_AT[head[8]] :][:8], "little")
-    return end if 0 < end <= size else size
-
-
-def _read_at(file: IO[bytes], offset: int, n_bytes: int) -> bytes:
-    """Read so many bytes, or up to the end."""
-    file.seek(offset)
-    parts = []
-    while n_bytes and (part := file.read(n_bytes)):
-        parts.append(part)
-        n_bytes -= len(part)
-    return b"".join(parts)
-
-
-def _write_at(file: IO[bytes], offset: int, content: memoryview) -> None:
-    file.seek(offset)
-    while len(content):
-        content = content[file.write(content) :]
+def _carry_out(step: LastStep, path: Path, file: IO[bytes]) -> None:
+    try:
+        step.carry_out(file)
+    except OSError as error:
+        raise cut_off(path, error) from error
+    with suppress(OSError):
+        begun.notes_of(path).unlink(missing_ok=True)
+    last_step.notes_of(path).unlink()

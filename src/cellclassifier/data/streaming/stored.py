@@ -27,6 +27,7 @@ from cellclassifier.data.streaming.cell_table import (
     rows_of,
 )
 from cellclassifier.data.streaming.failures import broken_rows
+from cellclassifier.data.streaming.finishing import finish_cut_off
 from cellclassifier.data.streaming.plain_matrix import PlainMatrix
 from cellclassifier.data.streaming.rows import read_rows, read_runs
 from cellclassifier.data.streaming.zarr_chunks import BorderChunks
@@ -181,7 +182,8 @@ def layer_name(layer: str) -> str:
 def open_cells(path: str | Path, *, genes_in: GenesIn | None = None) -> StoredCells:
     """Open a file of cells: ``.h5ad``, ``.zarr`` and 10x ``.h5`` stay on disk, others are read.
 
-    Parameters and errors are those of `read_cells`.
+    Parameters and errors are those of `read_cells`, and what was left of writing into it is
+    finished, too.
 
     Examples
     --------
@@ -193,6 +195,7 @@ def open_cells(path: str | Path, *, genes_in: GenesIn | None = None) -> StoredCe
     path = Path(path)
     name = path.name.lower()
     if genes_in is None and path.exists():
+        finish_cut_off(path)
         if name.endswith(".h5ad"):
             file = open_h5ad(path)
             if is_current(file):
