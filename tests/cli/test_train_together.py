@@ -159,7 +159,7 @@ def test_sigterm_ends_all_processes(begun):
     of_number = children(process)
     process.terminate()
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 143
     assert "cellclassifier: interrupted: " in said
     assert all(map(is_gone, of_number.values()))
 

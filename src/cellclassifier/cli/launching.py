@@ -198,11 +198,10 @@ def run_together(command: Sequence[str], crew: Crew, out: Path) -> None:
     ClusterError
         A process ended badly, was ended, or lost the others.
     KeyboardInterrupt
-        After Ctrl-C or SIGTERM, when all processes are ended.
+        After Ctrl-C, or SIGTERM where `main` takes it as that, when all processes are ended.
     """
     with tempfile.TemporaryDirectory(prefix="cellclassifier-") as folder:
         members = [_Member.begin(command, crew, number, Path(folder)) for number in crew.here]
-        before = signal.signal(signal.SIGTERM, _interrupt)
         try:
             while any(member.is_running for member in members):
                 if any(member.ended_badly for member in members):
@@ -214,7 +213,6 @@ def run_together(command: Sequence[str], crew: Crew, out: Path) -> None:
             _end(members)
             raise KeyboardInterrupt(f"interrupted: {_kept(out)}") from None
         finally:
-            signal.signal(signal.SIGTERM, before)
             _end(members)
 
 
@@ -323,10 +321,6 @@ def _kept(out: Path) -> str:
 def _n_cores() -> int:
     """Return the cores that this process may use, as `n_cores`, which takes seconds to load."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:  # noqa: ARG001  (of all handlers)
-    raise KeyboardInterrupt
 
 
 def _free_port() -> int:
