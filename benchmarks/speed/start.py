@@ -25,8 +25,8 @@ from record import Row, provenance, save, shared_data
 DATA, LABELS_KEY, THREADS = "pbmc3k.h5ad", "cell_type", 2
 OURS = [sys.executable, "-m", "cellclassifier"]
 WITH_KERAS = """
-import sys, keras
-import cellclassifier as cc
+import sys
+import cellclassifier as cc  # which chooses JAX
 cc.CellTypeClassifier.load(sys.argv[sys.argv.index("--model") + 1]).model_
 from cellclassifier.cli import main
 main(sys.argv[1:])
