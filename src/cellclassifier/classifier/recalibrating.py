@@ -1,5 +1,6 @@
 """Shallow cells, and cells of which genes are missing: scores that mean what they say there."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -173,15 +174,17 @@ class _KnownCells:
         rng, codes = np.random.default_rng(SEED), self.sample.codes
         repeats = 1 if kept == 1.0 else REPEATS
         whole = self._cut(np.ones_like(measured), 1.0, rng)
-        like_them = [self._cut(measured, kept, rng) for _ in range(repeats)]
-        logits = [self._logits(cells) for cells in like_them]
-        usual = LogitMap.of(self._logits(whole), codes)
+        with ThreadPoolExecutor(1) as thread:  # draws one after the other, while others are asked
+            drawn = [thread.submit(self._cut, measured, kept, rng) for _ in range(repeats)]
+            usual = LogitMap.of(self._logits(whole), codes)
+            novel = self._novelty(whole, usual) if judged else 1.0
+            logits = [self._logits(cells.result()) for cells in drawn]
         fitted = LogitMap.of(np.concatenate(logits), np.tile(codes, repeats), repeats)
         found = Recalibration(kept, fitted.relative_to(usual))
         if not judged:
             return found
         conformal = ConformalScores.of(softmax(fitted(logits[0]), axis=1), codes)
-        stretch = self._novelty(like_them[0], fitted) / self._novelty(whole, usual)
+        stretch = self._novelty(drawn[0].result(), fitted) / novel
         return replace(found, conformal=conformal, stretch=max(1.0, stretch))
 
     def _cut(
