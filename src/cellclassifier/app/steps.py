@@ -11,8 +11,8 @@ from cellclassifier.app.wishes import Wishes
 
 if TYPE_CHECKING:
     from cellclassifier.classifier import CellTypeClassifier
-    from cellclassifier.classifier.streaming_progress import CellsWatcher
     from cellclassifier.data.streaming import FileAnnotation
+    from cellclassifier.training.progress import CellsWatcher
 
 # more say no more about what a file is, and would be held in memory
 CHECKED_CELLS = 20_000

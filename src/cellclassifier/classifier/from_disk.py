@@ -261,15 +261,17 @@ class _Job:
         """Say how far a training is that goes on; nothing of one that begins."""
         folder = self.kept.folder
         if (folder / WHOLE).exists():
-            with self._opened_cache() as (cache, _):
-                n_cells = len(cache.codes)
-            self.asked.tell(GoesOn(n_cells, Checkpoints(folder).n_epochs_done()))
+            n_done = Checkpoints(folder).n_epochs_done()
+            self.asked.tell(GoesOn(self._layout().n_cells, n_done))
+
+    def _layout(self) -> CacheLayout:
+        whole = (self.kept.folder / WHOLE).read_text(encoding="utf-8")
+        return CacheLayout(**json.loads(whole))
 
     @contextmanager
     def _opened_cache(self) -> Iterator[tuple[CountsCache, npt.NDArray[np.intp]]]:
         folder = self.kept.folder
-        layout = CacheLayout(**json.loads((folder / WHOLE).read_text(encoding="utf-8")))
-        cache = CountsCache.open(folder, layout)
+        cache = CountsCache.open(folder, self._layout())
         try:
             yield cache, np.load(folder / COLUMNS, allow_pickle=False)
         finally:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellclassifier.classifier.storage import Storage
-from cellclassifier.classifier.streaming_progress import CellsWatcher, watch_no_cells
+from cellclassifier.classifier.streaming_progress import watch_no_cells
 from cellclassifier.classifier.uniting import GenesOf
 from cellclassifier.data.formats.orientation import GenesIn
 from cellclassifier.errors import InputError
 from cellclassifier.training import Watcher, watch_nothing
+from cellclassifier.training.progress import CellsWatcher
 
 
 def check_distinct(paths: Sequence[Path]) -> None:

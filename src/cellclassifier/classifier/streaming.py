@@ -15,7 +15,7 @@ from cellclassifier.classifier.account import describe_model
 from cellclassifier.classifier.block_annotator import Asked, BlockAnnotator, WhenKept
 from cellclassifier.classifier.estimator import CellTypeClassifier
 from cellclassifier.classifier.on_dask import Job, named_on_dask
-from cellclassifier.classifier.streaming_progress import CellsWatcher, watch_no_cells
+from cellclassifier.classifier.streaming_progress import watch_no_cells
 from cellclassifier.classifier.trusting import TrustSettings
 from cellclassifier.classifier.voters import check_voters, with_votes
 from cellclassifier.classifier.voting import VoteSettings
@@ -54,6 +54,7 @@ from cellclassifier.data.streaming.gathering import LIKELIEST
 from cellclassifier.errors import FileFormatError, InputError, InputWarning, OutputError
 from cellclassifier.files import wants_room
 from cellclassifier.predictions import Predictions
+from cellclassifier.training.progress import CellsWatcher
 
 BLOCK_CELLS = 2048
 # of what is kept of work that was ended

@@ -3,21 +3,12 @@
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from cellclassifier.training.progress import Lines
-
-
-class CellsWatcher(Protocol):
-    """Called after each block."""
-
-    def __call__(self, n_done: int, n_cells: int) -> None:
-        """Take how many of all cells are named."""
-        ...
+from cellclassifier.training.progress import CellsWatcher, Lines
 
 
 def watch_no_cells(n_done: int, n_cells: int) -> None:

@@ -13,7 +13,7 @@ from cellclassifier.errors import InputError
 from cellclassifier.networks.backend import keras
 from cellclassifier.networks.inference import logits_model, predict_logits
 from cellclassifier.networks.stored import StoredNetwork
-from cellclassifier.networks.wide_deep_inference import WEIGHTED, WideDeepPredictor, is_wide_deep
+from cellclassifier.networks.wide_deep_inference import WideDeepPredictor, is_wide_deep, weights_of
 
 Engine = Literal["keras", "lowlevel"]
 ENGINES = ("keras", "lowlevel")
@@ -81,4 +81,4 @@ def _wide_deep_weights(network: "keras.Model | StoredNetwork") -> Sequence[Float
         return network.weights
     if not is_wide_deep(network):
         return None
-    return [part for name in WEIGHTED for part in network.get_layer(name).get_weights()]
+    return weights_of(network)

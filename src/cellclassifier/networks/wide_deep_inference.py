@@ -57,8 +57,7 @@ class WideDeepPredictor:
     @classmethod
     def of(cls, model: "keras.Model", moments: ViewMoments) -> "WideDeepPredictor":
         """Read the weights of a model for which `is_wide_deep` holds."""
-        weights = [part for name in WEIGHTED for part in model.get_layer(name).get_weights()]
-        return cls.of_weights(weights, moments)
+        return cls.of_weights(weights_of(model), moments)
 
     @classmethod
     def of_weights(cls, weights: Sequence[Floats], moments: ViewMoments) -> "WideDeepPredictor":
@@ -136,6 +135,11 @@ class WideDeepPredictor:
         )
         centre = stand_in.mean @ stand_in.to_scores
         return MissingGenes(added[0] - centre @ added[1:], TiledKernels.of([added[1:]]))
+
+
+def weights_of(model: "keras.Model") -> list[Floats]:
+    """Return the weights of a model for which `is_wide_deep` holds, as Keras lists them."""
+    return [part for name in WEIGHTED for part in model.get_layer(name).get_weights()]
 
 
 def is_wide_deep(model: "keras.Model") -> bool:

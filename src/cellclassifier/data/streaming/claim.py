@@ -8,8 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from cellclassifier.data.streaming.one_writer import held
 from cellclassifier.errors import OutputError
 from cellclassifier.files import REPLACED, partial_folder
 
@@ -46,25 +45,20 @@ def claimed(out: Path) -> Iterator[Path]:
     """
     folder = partial_folder(out)
     check_ours(folder)
-    lock = FileLock(folder / LOCK, timeout=0)
     try:
         folder.mkdir(exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise OutputError(
-            f"another command is writing '{out}', and holds '{folder}': wait until it ends, or "
-            "name another output"
-        ) from error
     except OSError as error:
         raise OutputError(f"cannot write '{folder}': {error.strerror or error}") from error
+    busy = (
+        f"another command is writing '{out}', and holds '{folder}': wait until it ends, or name "
+        "another output"
+    )
     try:
-        clear(folder, HALF_WRITTEN)
-        _restore(out, folder)
-        yield folder
+        with held(folder / LOCK, busy, folder):
+            clear(folder, HALF_WRITTEN)
+            _restore(out, folder)
+            yield folder
     finally:
-        with suppress(OSError):  # before it is let go of, or it may be another command's
-            (folder / LOCK).unlink()
-        lock.release()
         with suppress(OSError):  # there is something in it
             folder.rmdir()
 

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,8 @@ from cellclassifier.data.streaming.filling import (
     list_columns,
     mapping,
 )
-from cellclassifier.data.streaming.last_step import (
-    cannot_finish,
-    cut_off,
-    not_applied,
-    set_aside,
-)
+from cellclassifier.data.streaming.last_step import cut_off, finish_or_set_aside
 from cellclassifier.data.streaming.one_writer import only_writer
-from cellclassifier.errors import InputWarning
 
 SLOTS = ("obs", "obsm", "uns")
 
@@ -91,16 +84,15 @@ def _finish_alone(path: Path) -> None:
     if not (new / IS_WHOLE).exists():
         shutil.rmtree(new, ignore_errors=True)
         return
-    try:
+
+    def is_done() -> bool:
         noted = json.loads((new / IS_WHOLE).read_text(encoding="utf-8"))
-        if isinstance(noted, dict) and noted["others"] == _others(path, noted["nodes"]):
-            _move_all(path, noted)
-            told = f"finished writing annotations into '{path}', which had been cut off"
-        else:
-            told = not_applied(path, set_aside(new))
-    except OSError as error:
-        raise cannot_finish(path, error) from error
-    warnings.warn(told, InputWarning, 3)
+        if not isinstance(noted, dict) or noted["others"] != _others(path, noted["nodes"]):
+            return False
+        _move_all(path, noted)
+        return True
+
+    finish_or_set_aside(path, new, is_done)
 
 
 def _move_all(path: Path, noted: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ import os
 import shutil
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -133,19 +133,44 @@ def finish_last_step(path: Path) -> None:
     OutputError
         It cannot be written.
     """
-    notes = notes_of(path)
-    try:
+
+    def is_done() -> bool:
         step = LastStep.noted(path)
         with path.open("r+b", buffering=0) as file:
-            if step is not None and step.fits(file):
-                step.carry_out(file)
-                notes.unlink()
-                told = f"finished writing annotations into '{path}', which had been cut off"
-            else:
-                told = not_applied(path, set_aside(notes))
+            if step is None or not step.fits(file):
+                return False
+            step.carry_out(file)
+        notes_of(path).unlink()
+        return True
+
+    finish_or_set_aside(path, notes_of(path), is_done)
+
+
+def finish_or_set_aside(path: Path, notes: Path, is_done: Callable[[], bool]) -> None:
+    """Do what is left of a last step, and say so.
+
+    Parameters
+    ----------
+    path
+        Into what it writes.
+    notes
+        Where it is written down, a file or a folder; set aside where it must not be applied.
+    is_done
+        Does it, and says so; or does nothing, where `path` is not what it was.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    try:
+        if is_done():
+            told = f"finished writing annotations into '{path}', which had been cut off"
+        else:
+            told = _not_applied(path, _set_aside(notes))
     except OSError as error:
-        raise cannot_finish(path, error) from error
-    warnings.warn(told, InputWarning, 3)
+        raise _cannot_finish(path, error) from error
+    warnings.warn(told, InputWarning, 4)
 
 
 def cut_off(path: Path, error: OSError) -> OutputError:
@@ -156,7 +181,7 @@ def cut_off(path: Path, error: OSError) -> OutputError:
     )
 
 
-def cannot_finish(path: Path, error: OSError) -> OutputError:
+def _cannot_finish(path: Path, error: OSError) -> OutputError:
     """Return what is said where it fails again."""
     return OutputError(
         f"the last step of writing annotations into '{path}' was cut off, and it cannot be "
@@ -164,7 +189,7 @@ def cannot_finish(path: Path, error: OSError) -> OutputError:
     )
 
 
-def set_aside(notes: Path) -> Path:
+def _set_aside(notes: Path) -> Path:
     """Rename what must not be applied, and return its new name."""
     aside = notes.with_name(f"{notes.name}.{NOT_APPLIED}")
     shutil.rmtree(aside, ignore_errors=True)  # a folder, of an earlier time, of a store
@@ -172,7 +197,7 @@ def set_aside(notes: Path) -> Path:
     return aside
 
 
-def not_applied(path: Path, aside: Path) -> str:
+def _not_applied(path: Path, aside: Path) -> str:
     """Return what is said of changes that no longer fit."""
     return (
         f"the last step of writing annotations into '{path}' had been cut off, and it is not the "

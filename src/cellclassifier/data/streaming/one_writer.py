@@ -19,21 +19,42 @@ def only_writer(path: Path) -> Iterator[None]:
     OutputError
         Another one is at it, or the folder cannot be written.
     """
-    from filelock import FileLock, Timeout  # only where something is written into the file
-
+    busy = f"another command is writing into '{path}': wait until it is done"
     place = beside(path, "lock")
+    with held(place, busy, place):
+        yield
+
+
+@contextmanager
+def held(place: Path, busy: str, told: Path) -> Iterator[None]:
+    """Hold a lock; the system lets go of it when the process ends, however that is.
+
+    Parameters
+    ----------
+    place
+        The file of the lock, which is there as long as it is held.
+    busy
+        What is said where another command holds it.
+    told
+        What is said that cannot be written, where the file cannot.
+
+    Raises
+    ------
+    OutputError
+        Another command holds it, or the file cannot be written.
+    """
+    from filelock import FileLock, Timeout  # only where something is written
+
     lock = FileLock(place, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
-        raise OutputError(
-            f"another command is writing into '{path}': wait until it is done"
-        ) from error
+        raise OutputError(busy) from error
     except OSError as error:
-        raise OutputError(f"cannot write '{place}': {error.strerror or error}") from error
+        raise OutputError(f"cannot write '{told}': {error.strerror or error}") from error
     try:
         yield
     finally:
-        with suppress(OSError):  # of systems where nobody removes what is open
+        with suppress(OSError):  # before it is let go of, or it may be another command's
             place.unlink()
         lock.release()
